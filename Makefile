@@ -1,0 +1,56 @@
+# make demo    a photomosaic from assets/, in demo/
+# make test    everything CI asks: lint, types, tests
+# make format  tidy the code
+# make bench   the tables and plots of docs/ (needs ../shared/data)
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test format bench clean
+.DELETE_ON_ERROR:
+
+demo: .venv/smalti.stamp
+	@mkdir -p demo
+	@$(BIN)/smalti photo @demo @demo -o demo/photomosaic.jpg
+	@$(BIN)/smalti render demo/photomosaic.smalti.json -o demo/photomosaic.html -q
+	@echo
+	@echo "picture  $(CURDIR)/demo/photomosaic.jpg"
+	@echo "page     $(CURDIR)/demo/photomosaic.html   (open it in a browser and zoom in)"
+
+test: .venv/test.stamp
+	@sh tests/need_chromium.sh
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n auto
+
+format: .venv/test.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/bench.stamp
+	$(BIN)/python -m bench photo
+
+clean:
+	rm -rf .venv demo build *.egg-info
+
+.venv/python.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "smalti needs Python 3.11 or later: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || sh tests/need_venv.sh $(PYTHON)
+	@echo "making a virtual environment in .venv"
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/smalti.stamp: .venv/python.stamp pyproject.toml
+	@echo "installing smalti into .venv"
+	@$(BIN)/pip install --disable-pip-version-check -e .
+	@touch $@
+
+.venv/test.stamp: .venv/python.stamp pyproject.toml
+	$(BIN)/pip install --disable-pip-version-check -q -e '.[test]'
+	@touch $@ .venv/smalti.stamp
+
+.venv/bench.stamp: .venv/test.stamp
+	$(BIN)/pip install --disable-pip-version-check -q -e '.[bench]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""Grid mosaics, and what both kinds of mosaic share."""

@@ -1,0 +1,89 @@
+"""Steps of a running job, and the one loop that spreads work over an executor."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, wait
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_POLL_S = 0.2  # how long a cancel may go unnoticed while workers are busy
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far one phase has come.
+
+    Attributes
+    ----------
+    phase : str
+        ``"index"``, ``"features"``, ``"assign"``, ``"render"``, ...
+    done, total : int
+        Units finished and units in all; ``total`` is 0 where it is unknown.
+    text : str
+        What is being done, for people.
+    """
+
+    phase: str
+    done: int
+    total: int
+    text: str = ""
+
+
+Progress = Callable[[Step], None]
+"""Called with every step; raising `smalti.core.errors.Cancelled` in it cancels."""
+
+
+def silent(step: Step) -> None:
+    """Show nothing: the progress of a caller who does not ask."""
+
+
+def each_result(
+    function: Callable[[T], R],
+    items: Sequence[T],
+    *,
+    phase: str,
+    text: str = "",
+    executor: Executor | None = None,
+    progress: Progress = silent,
+    ahead: int = 16,
+) -> Iterator[R]:
+    """Yield ``function(item)`` for every item, in the order of the items.
+
+    Parameters
+    ----------
+    function : callable
+        Must be picklable when `executor` runs processes.
+    items : sequence
+    phase, text : str
+        Of the steps reported: one before the first result, one after each.
+    executor : Executor, optional
+        Without one the work is done here, by the same loop.
+    progress : callable
+        Also called about five times a second while results are awaited, so
+        that a cancel is noticed at once.
+    ahead : int
+        How many items may be in flight, which bounds memory.
+    """
+    total = len(items)
+    progress(Step(phase, 0, total, text))
+    pending: deque[Future[R]] = deque()
+    submitted = 0
+    try:
+        for done in range(total):
+            if executor is None:
+                result = function(items[done])
+            else:
+                while submitted < min(total, done + ahead):
+                    pending.append(executor.submit(function, items[submitted]))
+                    submitted += 1
+                while not wait([pending[0]], _POLL_S).done:
+                    progress(Step(phase, done, total, text))
+                result = pending.popleft().result()
+            progress(Step(phase, done + 1, total, text))
+            yield result
+    finally:
+        for future in pending:
+            future.cancel()

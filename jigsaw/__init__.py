@@ -1,0 +1,1 @@
+"""Jigsaw image mosaics: clip art of any shape packed into the shapes of a picture."""

@@ -1,0 +1,337 @@
+"""Where photos are: folders, files, globs, zip archives, sheets and arrays."""
+
+import os
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
+from io import BytesIO
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smalti.core.errors import BadInput, UnusablePicture, printable
+from smalti.core.picture import MAX_PIXELS, Picture, read_picture
+
+ACCEPTED = (
+    "a folder, a picture, a glob such as 'trip/**/*.jpg', a .zip, "
+    "a sheet of tiles such as tiles.jpg#32 or #64x48, an .npz with a key 'tiles', or @demo"
+)
+
+# Drawings are among them so that they are named as unusable rather than overlooked.
+_EXTENSIONS = frozenset(
+    ".jpg .jpeg .jpe .jfif .mpo .png .apng .gif .webp .bmp .dib .tif .tiff .ppm .pgm .pbm .pnm "
+    ".tga .jp2 .j2k .jpx .jpf .avif .avifs .heic .heics .heif .heifs .hif .svg".split()
+)
+_CELL = re.compile(r"([1-9]\d*)(?:x([1-9]\d*))?")
+_DEMO_CELL = "32"  # px a side, of the sheet in assets
+
+_MEMBER_LIMIT = 1_000_000_000  # bytes one member of an archive may unpack to
+_RATIO_LIMIT = 200  # no photo packs better; from _RATIO_FROM bytes on it is a trap
+_RATIO_FROM = 50_000_000
+
+
+class Source(NamedTuple):
+    """One photo.
+
+    Attributes
+    ----------
+    file : str
+        Absolute path.
+    part : str
+        ``""`` for the file itself, a member's name in a zip, ``"17"`` for row
+        17 of an array, ``"32:17"`` or ``"64x48:17"`` for cell 17 (counted
+        along rows) of a sheet of such cells, in px.
+    """
+
+    file: str
+    part: str = ""
+
+
+class Skipped(NamedTuple):
+    """What was left out, and why."""
+
+    file: str
+    reason: str
+
+
+def label(source: Source) -> str:
+    """Name a photo for people, on one line.
+
+    Returns
+    -------
+    str
+        ``"IMG_1.jpg"``, or ``"tile 17 of atlas.jpg"``.
+    """
+    name = os.path.basename(source.file)
+    if is_tile(source):
+        name = f"tile {source.part.rpartition(':')[2]} of {name}"
+    elif source.part:
+        name = source.part.rpartition("/")[2]
+    return printable(name)
+
+
+def full_name(source: Source) -> str:
+    """Name a photo for messages: its path and, in an archive, the member's."""
+    return f"{source.file}/{source.part}" if source.part else source.file
+
+
+def is_tile(source: Source) -> bool:
+    """Say whether a photo lies in a sheet or array, which is read as a whole."""
+    return bool(source.part) and not _has_extension(source.file, ".zip")
+
+
+def expand(photos: Sequence[str]) -> tuple[list[Source], list[Skipped]]:
+    """List every photo that the user's words stand for.
+
+    Folders are searched to the bottom; hidden files and what is no picture by
+    name are passed over in silence. Nothing is listed twice, and the same
+    folders give the same order.
+
+    Parameters
+    ----------
+    photos : sequence of str
+        Each one of what `ACCEPTED` says.
+
+    Returns
+    -------
+    sources : list of Source
+    skipped : list of Skipped
+        Folders that cannot be read.
+
+    Raises
+    ------
+    BadInput
+        For a word that stands for nothing.
+    """
+    found: dict[tuple[str, str, str], Source] = {}
+    skipped: list[Skipped] = []
+    real = cache(os.path.realpath)
+    for photo in photos:
+        empty = True
+        for source in _expand_one(photo, skipped):
+            empty = False
+            # Through whatever links the folder was reached, it is the same photo.
+            folder, name = os.path.split(source.file)
+            found.setdefault((real(folder), name, source.part), source)
+        if empty:
+            raise BadInput(f"no photos in {printable(photo)}: give {ACCEPTED}")
+    return list(found.values()), skipped
+
+
+def _expand_one(photo: str, skipped: list[Skipped]) -> Iterator[Source]:
+    if photo == "@demo":
+        import smalti.assets
+
+        demo = Path(next(iter(smalti.assets.__path__)), "tiles.jpg")
+        yield from _tiles_of(os.path.abspath(demo), _DEMO_CELL)
+        return
+    path = photo if os.path.lexists(photo) else os.path.expanduser(photo)
+    sheet, _, cell = path.rpartition("#")
+    if os.path.lexists(path):
+        yield from _expand_path(path, skipped)
+    elif _CELL.fullmatch(cell) and os.path.isfile(sheet):
+        yield from _tiles_of(os.path.abspath(sheet), cell)
+    else:
+        for match in _matches(path):
+            if os.path.isdir(match) or _has_extension(match, *_EXTENSIONS, ".zip", ".npz"):
+                yield from _expand_path(match, skipped)
+
+
+def _matches(pattern: str) -> list[str]:
+    """Expand a glob; unlike `glob.glob`, `**` enters no links, which may go round for ever."""
+    path = Path(pattern)
+    try:
+        matches = list(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    except (ValueError, IndexError, NotImplementedError):  # empty, or a ** within a name
+        return []
+    hidden = [
+        any(part.startswith(".") and part not in path.parts for part in match.parts)
+        for match in matches
+    ]
+    return sorted(str(match) for match, skip in zip(matches, hidden, strict=True) if not skip)
+
+
+def _expand_path(path: str, skipped: list[Skipped]) -> Iterator[Source]:
+    path = os.path.abspath(path)
+    if os.path.isdir(path):
+        yield from _walk(path, skipped)
+    elif _has_extension(path, ".zip"):
+        yield from _members_of(path)
+    elif _has_extension(path, ".npz"):
+        yield from _tiles_of(path, "")
+    else:
+        yield Source(path)
+
+
+def _walk(top: str, skipped: list[Skipped]) -> Iterator[Source]:
+    def unreadable(error: OSError) -> None:
+        skipped.append(Skipped(str(error.filename), (error.strerror or "unreadable").lower()))
+
+    entered = {os.path.realpath(top)}
+    for folder, folders, files in os.walk(top, onerror=unreadable, followlinks=True):
+        for name in sorted(files):
+            if _is_picture_name(name):
+                yield Source(os.path.join(folder, name))
+        # A link may lead to a folder above it, or to one listed already.
+        kept = []
+        for name in sorted(folders):
+            real = os.path.realpath(os.path.join(folder, name))
+            if not name.startswith(".") and real not in entered:
+                entered.add(real)
+                kept.append(name)
+        folders[:] = kept
+
+
+def _members_of(file: str) -> Iterator[Source]:
+    try:
+        names = sorted(set(_archive(file, *stamp(file), os.getpid()).namelist()))
+    except Exception as error:  # a broken archive is met with all sorts
+        raise BadInput(f"cannot open {printable(file)}: {error}; a .zip of pictures?") from error
+    for name in names:
+        folders = name.split("/")
+        if _is_picture_name(folders[-1]) and not any(
+            folder == "__MACOSX" or (folder.startswith(".") and folder != "..")
+            for folder in folders[:-1]
+        ):
+            yield Source(file, name)
+
+
+def _tiles_of(file: str, cell: str) -> Iterator[Source]:
+    prefix = cell and cell + ":"
+    for k in range(len(_tiles(file, cell, *stamp(file)))):
+        yield Source(file, f"{prefix}{k}")
+
+
+def open_source(
+    source: Source, *, at_least: tuple[int, int] | None = None, max_pixels: int = MAX_PIXELS
+) -> Picture:
+    """Read one photo.
+
+    Parameters
+    ----------
+    source : Source
+    at_least : tuple of int, optional
+        (width, height) in px that suffice, as for `read_picture`.
+    max_pixels : int
+        Larger pictures are refused.
+
+    Returns
+    -------
+    Picture
+
+    Raises
+    ------
+    UnusablePicture
+        Whatever is wrong with it.
+    """
+    if is_tile(source):
+        pixels = tiles_around(source)[_number(source)]
+        return Picture(pixels, (pixels.shape[1], pixels.shape[0]))
+    if not source.part:
+        return read_picture(source.file, at_least=at_least, max_pixels=max_pixels)
+    name = full_name(source)
+    try:
+        member = BytesIO(_unpack(source))
+    except Exception as error:  # zlib, lzma, zipfile and the file system have each their own
+        raise UnusablePicture(name, printable(str(error)) or "cut short") from error
+    return read_picture(member, name=name, at_least=at_least, max_pixels=max_pixels)
+
+
+def tiles_around(source: Source) -> NDArray[np.uint8]:
+    """Read all tiles of the sheet or array that one tile lies in.
+
+    Returns
+    -------
+    ndarray of shape (n, h, w, 3), uint8
+        Not writable; kept in memory for the next call.
+
+    Raises
+    ------
+    BadInput
+        If the file has changed into something else.
+    """
+    cell = source.part.rpartition(":")[0]
+    try:
+        tiles = _tiles(source.file, cell, *stamp(source.file))
+    except OSError as error:
+        raise UnusablePicture(source.file, (error.strerror or "unreadable").lower()) from error
+    if _number(source) >= len(tiles):
+        raise UnusablePicture(source.file, f"it has only {len(tiles)} tiles")
+    return tiles
+
+
+def _number(source: Source) -> int:
+    return int(source.part.rpartition(":")[2])
+
+
+def stamp(file: str) -> tuple[int, int]:
+    """Tell one state of a file from another: length in bytes, time of change in ns."""
+    status = os.stat(file)
+    return status.st_size, status.st_mtime_ns
+
+
+@lru_cache(maxsize=2)
+def _tiles(file: str, cell: str, length: int, changed_ns: int) -> NDArray[np.uint8]:
+    tiles = _cut(file, cell) if cell else _load(file)
+    tiles.flags.writeable = False
+    return tiles
+
+
+def _cut(file: str, cell: str) -> NDArray[np.uint8]:
+    sheet = read_picture(file).pixels
+    match = _CELL.fullmatch(cell)
+    assert match is not None  # expand() took no other
+    w, h = int(match[1]), int(match[2] or match[1])
+    rows, columns = sheet.shape[0] // h, sheet.shape[1] // w
+    if rows * columns == 0:
+        raise BadInput(f"{printable(file)} is smaller than one cell of {w} x {h} px")
+    cells = sheet[: rows * h, : columns * w].reshape(rows, h, columns, w, 3)
+    return cells.swapaxes(1, 2).reshape(-1, h, w, 3)
+
+
+def _load(file: str) -> NDArray[np.uint8]:
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            tiles: NDArray[np.uint8] = arrays["tiles"]
+    except Exception as error:  # numpy, zipfile and zlib have each their own
+        raise BadInput(_no_tiles(file)) from error
+    if tiles.dtype != np.uint8 or tiles.ndim != 4 or tiles.shape[3] != 3 or not tiles.size:
+        raise BadInput(_no_tiles(file))
+    return tiles
+
+
+def _no_tiles(file: str) -> str:
+    return (
+        f"cannot use {printable(file)}: give an .npz whose key 'tiles' is "
+        "an array of shape (n, height, width, 3) and type uint8"
+    )
+
+
+# Forked workers would share the position in the file, hence one opening a process.
+@lru_cache(maxsize=4)
+def _archive(file: str, length: int, changed_ns: int, process: int) -> zipfile.ZipFile:
+    return zipfile.ZipFile(file)
+
+
+def _unpack(source: Source) -> bytes:
+    archive = _archive(source.file, *stamp(source.file), os.getpid())
+    member = archive.getinfo(source.part)
+    if member.flag_bits & 1:
+        raise ValueError("it is encrypted")
+    ratio = member.file_size / max(1, member.compress_size)
+    if member.file_size > _MEMBER_LIMIT or (
+        member.file_size > _RATIO_FROM and ratio > _RATIO_LIMIT
+    ):
+        raise ValueError(f"it would unpack to {member.file_size / 1e6:,.0f} MB")
+    return archive.read(member)  # never more than the size it declares
+
+
+def _is_picture_name(name: str) -> bool:
+    return not name.startswith(".") and _has_extension(name, *_EXTENSIONS)
+
+
+def _has_extension(name: str, *extensions: str) -> bool:
+    return os.path.splitext(name)[1].lower() in extensions

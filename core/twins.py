@@ -1,0 +1,157 @@
+"""Near-duplicates: photos so alike that a mosaic should count them as one."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+# A step between neighbouring blocks counts from here on, in gray levels of
+# 255: noise on a plain sky then leaves the hash alone.
+_STEP = 2.0
+
+_BAND_BITS = 16
+_DISTANCE = 6  # bits two hashes may differ in; the thumbnails decide
+_NEIGHBOURS = 8  # compared with each photo of a bucket, so thousands of flat ones cost no more
+_BRIGHTER = 12.0  # mean luminance two twins may differ in, of 255
+_SIDE = 8  # blocks a side of what is compared
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_CHUNK = 4096  # rows at a time, which bounds memory
+
+
+def difference_hash(thumbs: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Hash each thumbnail by where its luminance rises from left to right.
+
+    Parameters
+    ----------
+    thumbs : ndarray of shape (m, S, S, 3), uint8
+        sRGB, S at least 9.
+
+    Returns
+    -------
+    ndarray of shape (m,), uint64
+        One bit for each two neighbours of 8 rows of 9 block means. Copies of
+        a photo differ in few bits.
+
+    References
+    ----------
+    .. [1] N. Krawetz, "Kind of Like That", hackerfactor.com, 2013.
+    """
+    hashes = np.empty(len(thumbs), np.uint64)
+    for start in range(0, len(thumbs), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        blocks = _block_means(thumbs[part], 8, 9) @ _LUMA
+        bits = np.diff(blocks, axis=2) > _STEP
+        hashes[part] = np.packbits(bits.reshape(-1, 64), axis=1).view(np.uint64).ravel()
+    return hashes
+
+
+def twin_groups(hashes: NDArray[np.uint64], thumbs: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """Give near-duplicates the same number.
+
+    Two photos are twins when their hashes agree in one band of 16 bits and in
+    nearly all others, and their thumbnails differ by no more than
+    recompressing, resizing or slightly brightening does. What is allowed
+    shrinks with their contrast: plain ones are twins only when nobody could
+    tell them apart.
+
+    Parameters
+    ----------
+    hashes : ndarray of shape (m,), uint64
+        From `difference_hash`.
+    thumbs : ndarray of shape (m, S, S, 3), uint8
+        sRGB, S at least 8.
+
+    Returns
+    -------
+    ndarray of shape (m,), intp
+        Group of each photo, 0, 1, 2, ... in order of first appearance.
+    """
+    m = len(thumbs)
+    looks = np.empty((m, _SIDE * _SIDE, 3), np.float32)
+    for start in range(0, m, _CHUNK):
+        part = slice(start, start + _CHUNK)
+        looks[part] = _block_means(thumbs[part], _SIDE, _SIDE).reshape(-1, _SIDE * _SIDE, 3)
+    contrast = np.sqrt(looks.var(axis=1).mean(axis=1))
+    luminance = looks.mean(axis=1) @ _LUMA
+
+    leader = np.arange(m)
+    members = np.ones(m, np.intp)
+    for shift in range(0, 64, _BAND_BITS):
+        band = (hashes >> np.uint64(shift)).astype(np.uint16)
+        order = np.lexsort((luminance, band))
+        for step in range(1, min(_NEIGHBOURS + 1, m)):
+            a, b = order[:-step], order[step:]
+            near = (
+                (band[a] == band[b])
+                & (luminance[b] - luminance[a] <= _BRIGHTER)
+                & (np.bitwise_count(hashes[a] ^ hashes[b]) <= _DISTANCE)
+                & (leader[a] != leader[b])
+            )
+            a, b = a[near], b[near]
+            twins = _alike(looks, contrast, a, b)
+            for i, j in zip(a[twins].tolist(), b[twins].tolist(), strict=True):
+                _join(_find(leader, i), _find(leader, j), leader, members, looks, contrast)
+            while not np.array_equal(leader[leader], leader):
+                leader = leader[leader]
+    _, first, group = np.unique(leader, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[group]
+
+
+def _block_means(thumbs: NDArray[np.uint8], rows: int, columns: int) -> NDArray[np.float32]:
+    """Average (m, S, S, 3) thumbnails to (m, rows, columns, 3)."""
+    side = thumbs.shape[1]
+    down, across = np.arange(rows) * side // rows, np.arange(columns) * side // columns
+    sums = np.add.reduceat(thumbs, down, axis=1, dtype=np.uint32)
+    sums = np.add.reduceat(sums, across, axis=2)
+    areas = np.diff(down, append=side)[:, None] * np.diff(across, append=side)
+    means: NDArray[np.float32] = np.divide(sums, areas[:, :, None], dtype=np.float32)
+    return means
+
+
+def _alike(
+    looks: NDArray[np.float32],
+    contrast: NDArray[np.float32],
+    a: NDArray[np.intp],
+    b: NDArray[np.intp],
+) -> NDArray[np.bool_]:
+    """Say which pairs differ by little: first in colour over all, then in detail.
+
+    The limits were set by looking at 3000 real tiles of 32 px, enlarged to
+    128 px, and their copies (JPEG 60, halved, 5 % brighter): in 99 of 100 the
+    detail differs by at most 1.1, 2.3 and 3.7 levels of 255.
+    """
+    alike = np.empty(len(a), np.bool_)
+    for start in range(0, len(a), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        difference = looks[a[part]] - looks[b[part]]
+        shift = difference.mean(axis=1)
+        shade = np.sqrt(np.square(shift).mean(axis=1))
+        detail = np.sqrt(np.square(difference - shift[:, None]).mean(axis=(1, 2)))
+        lesser = np.minimum(contrast[a[part]], contrast[b[part]])
+        alike[part] = (shade <= 1 + 0.5 * lesser) & (detail <= 0.8 + 0.1 * lesser)
+    return alike
+
+
+def _find(leader: NDArray[np.intp], i: int) -> int:
+    while leader[i] != i:
+        i = int(leader[i])
+    return i
+
+
+def _join(
+    i: int,
+    j: int,
+    leader: NDArray[np.intp],
+    members: NDArray[np.intp],
+    looks: NDArray[np.float32],
+    contrast: NDArray[np.float32],
+) -> None:
+    """Unite two groups if their leaders are twins, too.
+
+    Else a row of skies, each a little lighter than the one before, would all
+    be one.
+    """
+    if i == j or not _alike(looks, contrast, np.array([i]), np.array([j]))[0]:
+        return
+    if members[i] < members[j]:
+        i, j = j, i
+    leader[j] = i
+    members[i] += members[j]

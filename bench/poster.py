@@ -1,0 +1,74 @@
+"""What a poster costs in each format: seconds, memory and megabytes.
+
+Run as ``python bench/poster.py [--size W H] [ENDING ...]``; by default 30,000 x
+20,000 px of 240,000 tiles, in every format that streams. Linux only, by its /proc.
+"""
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from smalti.core.writers import write_picture
+
+TILE = 50  # px
+CELL = 32  # px, of a photo in the sheet
+STREAMING = (".png", ".jpg", ".tif", ".dzi")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print a line per format, each measured in a process of its own."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("endings", nargs="*", default=STREAMING, metavar="ENDING")
+    parser.add_argument("--size", nargs=2, type=int, default=(30_000, 20_000), metavar=("W", "H"))
+    parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)  # what a child writes
+    asked = parser.parse_args(argv)
+    width, height = (side // TILE * TILE for side in asked.size)
+    if asked.into:
+        write_picture(bands((width, height)), (width, height), asked.into, dpi=300)
+        print(Path("/proc/self/status").read_text())
+        return
+    print(f"{width} x {height} px, {width * height // TILE**2} tiles")
+    print("format   CPU s   wall s   peak MB   size MB")
+    for ending in asked.endings:
+        with tempfile.TemporaryDirectory(dir=".") as folder:
+            child = [sys.executable, __file__, "--into", f"{folder}/poster{ending}"]
+            size = ["--size", str(width), str(height)]
+            start, before = time.perf_counter(), _cpu_of_children()
+            run = subprocess.run([*child, *size], stdout=subprocess.PIPE, text=True, check=True)
+            wall, cpu = time.perf_counter() - start, _cpu_of_children() - before
+            status = dict(line.split(":", 1) for line in run.stdout.splitlines() if ":" in line)
+            peak = int(status["VmHWM"].split()[0]) / 1000
+            written = sum(path.stat().st_size for path in Path(folder).rglob("*")) / 1e6
+        print(f"{ending:6} {cpu:7.1f} {wall:8.1f} {peak:9.0f} {written:9.0f}", flush=True)
+
+
+def bands(size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
+    """Draw the photos of the demonstration sheet at random, a row of tiles at a time."""
+    with Image.open(str(files("smalti.assets") / "tiles.jpg")) as sheet:
+        across, down = (side // CELL for side in sheet.size)
+        pixels = np.asarray(sheet.resize((across * TILE, down * TILE)))
+    photos = pixels.reshape(down, TILE, across, TILE, 3).swapaxes(1, 2).reshape(-1, TILE, TILE, 3)
+    rng = np.random.default_rng(1)
+    width, height = size
+    for _ in range(height // TILE):
+        drawn = photos[rng.integers(len(photos), size=width // TILE)]
+        yield drawn.swapaxes(0, 1).reshape(TILE, width, 3)
+
+
+def _cpu_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+if __name__ == "__main__":
+    main()

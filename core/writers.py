@@ -1,0 +1,468 @@
+"""Bands of pixels into picture files, however large, each file whole or not there.
+
+A band is an (h, W, 3) uint8 sRGB array; the bands of a picture come top to
+bottom and their heights add up to its height. libvips does the encoding, a
+strip at a time, so a poster never has to fit in memory. Whatever is written
+follows one sequence: temporary name in the same folder, fsync, read back,
+rename, fsync the folder.
+"""
+
+import logging
+import os
+import re
+import secrets
+import shutil
+import struct
+import tempfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smalti.core.errors import BadInput, SmaltiError, printable
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".dzi", ".html")
+"""What an output file may end in; ``.html`` is written by `smalti.core.page`."""
+
+TILE, OVERLAP = 254, 1  # px, of a deep zoom: every tile is at most 256 px a side
+
+_LONGEST_SIDE = {".jpg": 65_535, ".jpeg": 65_535, ".webp": 16_383}  # px, by the format itself
+_LAST_BYTES = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
+_DECODED = 50_000_000  # px up to which reading back decodes all of it, in a second or so
+_OURS = "made-by-smalti.txt"  # in each deep zoom folder we make, so that we may replace it
+
+
+def check_output(out: Path, size: tuple[int, int]) -> None:
+    """Fail early where writing `out` is bound to fail.
+
+    Parameters
+    ----------
+    out : Path
+        A file, there already or not, in a folder that is there.
+    size : (W, H)
+        Of the picture, in px; (1, 1) while it is not known.
+
+    Raises
+    ------
+    BadInput
+        If the ending is unknown, the folder is missing, the format cannot hold
+        the size, or something not ours stands where `out` is to go.
+    SmaltiError
+        If the folder cannot be written to.
+    """
+    name, ending = printable(str(out)), out.suffix.lower()
+    if ending not in ENDINGS:
+        raise BadInput(f"cannot write {name}: its name must end in one of {' '.join(ENDINGS)}")
+    longest = _LONGEST_SIDE.get(ending)
+    if longest and max(size) > longest:
+        raise BadInput(
+            f"cannot write {name}: {size[0]} x {size[1]} px, and {ending} holds at most "
+            f"{longest} px a side; make it smaller, or write .png, .tif or .dzi"
+        )
+    if out.is_dir():
+        raise BadInput(f"cannot write {name}: it is a folder; name a file in it")
+    if not out.parent.is_dir():
+        raise BadInput(
+            f"cannot write {name}: there is no folder {printable(str(out.parent))}; make it first"
+        )
+    tiles = tiles_folder(out)
+    if ending in (".dzi", ".html") and os.path.lexists(tiles) and not _is_ours(tiles):
+        raise BadInput(
+            f"cannot write {name}: {printable(str(tiles))} is there and is not smalti's; "
+            "move it away or choose another name"
+        )
+    try:
+        # Trying is the only test that knows about quotas, read-only disks and access lists.
+        tempfile.TemporaryFile(prefix=".smalti-", dir=out.parent).close()
+    except OSError as error:
+        raise _failure(out, error, 0) from error
+
+
+def write_picture(
+    bands: Iterable[NDArray[np.uint8]],
+    size: tuple[int, int],
+    out: Path,
+    *,
+    dpi: float,
+    quality: int = 92,
+) -> None:
+    """Write a picture in the format its name asks for; the same bands give the same bytes.
+
+    What the iterable of bands raises comes out as it is, and nothing is left
+    behind: a file that stood at `out` still stands there. A streaming format
+    (all but WebP, which gathers the whole picture) needs memory for strips of
+    `W` only.
+
+    Parameters
+    ----------
+    bands : iterable of ndarray of shape (h, W, 3), uint8
+        sRGB, top to bottom; drawn from in the caller's thread.
+    size : (W, H)
+        Of the picture, in px.
+    out : Path
+        ``.png``, ``.jpg``, ``.tif``, ``.webp``, or ``.dzi`` for a Deep Zoom,
+        whose tiles go to ``NAME_files`` beside it.
+    dpi : float
+        Pixels per inch in print, kept by PNG, JPEG and TIFF.
+    quality : int
+        1 to 100, of JPEG, WebP and Deep Zoom. Colours have the full
+        resolution from 90 up and half of it below.
+
+    Raises
+    ------
+    BadInput
+        As `check_output`.
+    SmaltiError
+        If the disk is full or refuses.
+    """
+    check_output(out, size)
+    ending = out.suffix.lower()
+    if ending == ".dzi":
+        with deep_zoom(bands, size, out, quality=quality):
+            write_bytes(out, _descriptor(size))
+        return
+    raw = 3 * size[0] * size[1]
+
+    def save(image: Any, path: bytes) -> None:
+        match ending:
+            case ".png":
+                # Half the time of the default level and, by the filter, two thirds of the size.
+                image.pngsave(path, compression=3, filter="paeth", keep="none")
+            case ".jpg" | ".jpeg":
+                # Keeping "none" would drop the density, too: libvips writes it into EXIF only,
+                # beside the size in px, and there is nothing else in it.
+                image.jpegsave(path, Q=quality, subsample_mode="auto", keep="exif")
+            case ".webp":
+                image.webpsave(path, Q=quality, keep="none")
+            case ".tif" | ".tiff":
+                # Deflate is lossless and read everywhere. Classic TIFF ends at 4 GiB, and
+                # noise does not deflate; few old readers know BigTIFF, so not sooner.
+                image.tiffsave(
+                    path,
+                    compression="deflate",
+                    predictor="horizontal",
+                    tile=True,
+                    tile_width=256,
+                    tile_height=256,
+                    bigtiff=raw > 4_000_000_000,
+                    resunit="inch",
+                    keep="none",
+                )
+
+    with _replacing(out, raw) as temporary:
+        _encode(bands, size, dpi, lambda image: save(image, os.fsencode(temporary)), out)
+        with _explained(out, raw):
+            _sync(temporary)
+            _read_back(temporary, size)
+
+
+@contextmanager
+def deep_zoom(
+    bands: Iterable[NDArray[np.uint8]], size: tuple[int, int], out: Path, *, quality: int = 92
+) -> Iterator[None]:
+    """Put the JPEG tiles of a Deep Zoom in place for the block that writes `out` itself.
+
+    Should the block fail, the tiles that were there before are put back.
+
+    Parameters
+    ----------
+    bands, size, quality
+        As `write_picture`.
+    out : Path
+        The file that goes with the tiles; they go to `tiles_folder` of it.
+
+    Raises
+    ------
+    SmaltiError
+        If the disk is full or refuses.
+    """
+    tiles, raw = tiles_folder(out), 3 * size[0] * size[1]
+    with _explained(out, raw):
+        scratch = Path(tempfile.mkdtemp(prefix=".smalti-", dir=out.parent))
+    new, old = scratch / "new_files", scratch / "old_files"
+    try:
+        _encode(
+            bands,
+            size,
+            72,  # its tiles keep none
+            lambda image: image.dzsave(
+                os.fsencode(scratch / "new"),
+                tile_size=TILE,
+                overlap=OVERLAP,
+                suffix=f".jpg[Q={quality},keep=none]",
+            ),
+            out,
+        )
+        with _explained(out, raw):
+            (new / "vips-properties.xml").unlink(missing_ok=True)  # unasked for, and dated
+            (new / _OURS).write_text("Smalti made this folder and may replace it.\n")
+            for path in sorted(new.rglob("*")):
+                _sync(path)
+            _sync(new)
+            _read_back_tiles(new, size)
+            replaces = tiles.exists()
+            if replaces:
+                tiles.rename(old)
+        try:
+            with _explained(out, raw):
+                new.rename(tiles)
+                _sync(out.parent)
+            yield
+        except BaseException:
+            if tiles.exists():
+                tiles.rename(new)
+            if replaces:
+                old.rename(tiles)
+            raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def tiles_folder(out: Path) -> Path:
+    """Return the folder of Deep Zoom tiles that belongs to a ``.dzi`` or ``.html`` file."""
+    return out.with_name(out.stem + "_files")
+
+
+def write_bytes(out: Path, data: bytes) -> None:
+    """Write a small file so that it is there whole or as it was before.
+
+    Parameters
+    ----------
+    out : Path
+        In a folder that is there.
+    data : bytes
+        All of the file.
+
+    Raises
+    ------
+    SmaltiError
+        If the disk is full or refuses.
+    """
+    with _replacing(out, len(data)) as temporary, _explained(out, len(data)):
+        temporary.write_bytes(data)
+        _sync(temporary)
+        if temporary.read_bytes() != data:
+            raise OSError("it reads back otherwise than it was written")
+
+
+def _descriptor(size: tuple[int, int]) -> bytes:
+    """Return the text of a ``.dzi`` file."""
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        '<Image xmlns="http://schemas.microsoft.com/deepzoom/2008" Format="jpg" '
+        f'Overlap="{OVERLAP}" TileSize="{TILE}">\n'
+        f'  <Size Width="{size[0]}" Height="{size[1]}"/>\n'
+        "</Image>\n"
+    ).encode()
+
+
+@cache
+def _vips() -> Any:
+    """Load libvips on first use, set up for us."""
+    import pyvips
+
+    # Its failures are raised; in words they would spoil the progress of one who cancels.
+    logging.getLogger("pyvips").setLevel(logging.ERROR)
+    # A file written twice under one name would be read back from the cache.
+    pyvips.cache_set_max(0)
+    # Every thread holds strips of its own: 16 of them take a poster to the memory limit.
+    pyvips.concurrency_set(min(pyvips.concurrency_get(), 4))
+    return pyvips
+
+
+def _encode(
+    bands: Iterable[NDArray[np.uint8]],
+    size: tuple[int, int],
+    dpi: float,
+    save: Callable[[Any], None],
+    out: Path,
+) -> None:
+    """Hand bands to ``save(image)``, a libvips image that is read once, top to bottom.
+
+    The bands are drawn in the caller's thread and travel through a pipe to
+    another one, where libvips runs. So an exception, Ctrl-C too, rises where
+    it belongs; a callback of libvips would swallow it.
+    """
+    vips = _vips()
+    read_end, write_end = os.pipe()
+    source = vips.SourceCustom()  # not from a descriptor: on Windows libvips may not share ours
+    source.on_read(lambda length: os.read(read_end, length))
+    images: list[Any] = []
+
+    def consume() -> None:
+        try:
+            image = vips.Image.new_from_source(source, "", access="sequential", fail_on="truncated")
+            # libvips counts in px per mm
+            images.append(image.copy(xres=dpi / 25.4, yres=dpi / 25.4))
+            save(images[0])
+        finally:
+            os.close(read_end)
+
+    # Not a bare Thread: in Python 3.11 Ctrl-C during its join() gives it up for dead.
+    with ThreadPoolExecutor(1, "smalti-libvips") as pool:
+        saved = pool.submit(consume)
+        try:
+            try:
+                for piece in _as_png(bands, size):
+                    if not _written(write_end, piece):
+                        break
+            finally:
+                os.close(write_end)  # where bands are missing, libvips stops here
+            failure = saved.exception()
+        except BaseException:
+            for image in images:
+                image.set_kill(True)
+            raise
+    if failure:
+        raise _failure(out, failure, 3 * size[0] * size[1]) from failure
+
+
+def _as_png(bands: Iterable[NDArray[np.uint8]], size: tuple[int, int]) -> Iterator[bytes]:
+    """Yield an uncompressed PNG: of the formats pyvips-binary reads, the one that streams.
+
+    Raises
+    ------
+    ValueError
+        If the bands do not make up a picture of that size.
+    """
+    width, height = size
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        check = zlib.crc32(data, zlib.crc32(kind))
+        return b"".join((struct.pack(">I", len(data)), kind, data, struct.pack(">I", check)))
+
+    yield b"\x89PNG\r\n\x1a\n"
+    yield chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    stored = zlib.compressobj(0)
+    rows = 0
+    for band in bands:
+        if band.shape[1:] != (width, 3) or band.dtype != np.uint8:
+            raise ValueError(f"a band of {band.shape} {band.dtype} in a picture {width} wide")
+        rows += len(band)
+        if rows > height:
+            break
+        for row in band:
+            yield chunk(b"IDAT", stored.compress(b"\0" + row.tobytes()))
+    if rows != height:
+        raise ValueError(f"bands of {rows} rows or more in a picture of {height}")
+    yield chunk(b"IDAT", stored.flush())
+    yield chunk(b"IEND", b"")
+
+
+def _written(pipe: int, piece: bytes) -> bool:
+    """Write all of it, or return False once libvips reads no more: it failed, or has enough."""
+    view = memoryview(piece)
+    try:
+        while view:
+            view = view[os.write(pipe, view) :]
+    except OSError:  # BrokenPipeError; EINVAL on Windows
+        return False
+    return True
+
+
+@contextmanager
+def _replacing(out: Path, need: int) -> Iterator[Path]:
+    """Give a temporary name beside `out`; what the block puts there takes the place of `out`."""
+    temporary = out.with_name(f".smalti-{secrets.token_hex(4)}{out.suffix.lower()}")
+    try:
+        yield temporary
+        with _explained(out, need):
+            os.replace(temporary, out)
+            _sync(out.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _explained(out: Path, need: int) -> Iterator[None]:
+    """Turn an error of the system into one that says how to mend it."""
+    try:
+        yield
+    except OSError as error:
+        raise _failure(out, error, need) from error
+
+
+def _failure(out: Path, error: BaseException, need: int) -> SmaltiError:
+    """Return what to raise when `out` of up to `need` bytes could not be written."""
+    # libvips tells a long story with the system's word somewhere in it.
+    said = re.search(r"system error: (.+)", str(error))
+    reason = said[1] if said else getattr(error, "strerror", None) or " ".join(str(error).split())
+    return SmaltiError(
+        f"cannot write {printable(str(out))}: {reason}; it takes up to {need / 1e6:.1f} MB: "
+        "make room on the disk, or write to another folder"
+    )
+
+
+def _sync(path: Path) -> None:
+    """Have a file, or the names in a folder, on disk."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows keeps names safe by itself and opens no folder
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read_back(path: Path, size: tuple[int, int]) -> None:
+    """Raise OSError unless the file is a picture of that size, sound as far as is cheap to say.
+
+    Up to 50 MP all of it is decoded. Beyond, decoding would take half as long
+    as writing did: a TIFF shows its last tile, and a PNG or JPEG its end.
+    """
+    vips = _vips()
+    try:
+        whole = size[0] * size[1] <= _DECODED
+        # By way of a source, since pyvips has no other word for a folder that is no UTF-8.
+        image = vips.Image.new_from_source(
+            vips.Source.new_from_file(os.fsencode(path)),
+            "",
+            access="sequential" if whole else "random",
+            fail_on="truncated",
+        )
+        if (image.width, image.height, image.bands) != (*size, 3):
+            raise OSError(f"it reads back as {image.width} x {image.height} px")
+        ending = _LAST_BYTES.get(path.suffix)
+        if whole:
+            image.avg()
+        elif ending is None:
+            image.getpoint(size[0] - 1, size[1] - 1)
+    except vips.Error as error:
+        raise OSError(f"it does not read back: {error}") from error
+    if ending is not None:
+        with path.open("rb") as file:
+            file.seek(-len(ending), os.SEEK_END)
+            if file.read() != ending:
+                raise OSError("it does not read back: its end is missing")
+
+
+def _read_back_tiles(tiles: Path, size: tuple[int, int]) -> None:
+    """Raise OSError unless the finest level has all its tiles and the last of them is sound."""
+    level = tiles / str((max(size) - 1).bit_length())
+    across, down = (-(-side // TILE) for side in size)
+    if len(list(level.iterdir())) != across * down:
+        raise OSError("tiles are missing")
+    last_width, last_height = (
+        side - (count - 1) * TILE + (OVERLAP if count > 1 else 0)
+        for side, count in zip(size, (across, down), strict=True)
+    )
+    _read_back(level / f"{across - 1}_{down - 1}.jpg", (last_width, last_height))
+
+
+def _is_ours(tiles: Path) -> bool:
+    """Tell whether a folder is a deep zoom made by smalti and nothing else."""
+    return (
+        tiles.is_dir()
+        and not tiles.is_symlink()
+        and (tiles / _OURS).is_file()
+        and all(
+            path.name == _OURS or (path.is_dir() and re.fullmatch(r"\d+", path.name))
+            for path in tiles.iterdir()
+        )
+    )

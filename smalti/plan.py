@@ -1,0 +1,286 @@
+"""What is decided before anything is matched: checks, the library, the grid, the size."""
+
+import math
+import sys
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ImageColor
+
+from smalti.core.assign import check_supply
+from smalti.core.errors import BadInput
+from smalti.core.features import attention, frames, variants
+from smalti.core.grid import Grid, columns_and_rows, lay_grid
+from smalti.core.library import TileLibrary, default_index, scan
+from smalti.core.picture import read_picture
+from smalti.core.progress import Progress, Step, silent
+from smalti.core.writers import check_output
+from smalti.request import METRICS, SPACES, VARIANTS, Photomosaic
+
+_CELLS = 3000  # enough for a face, few enough that each photo is still seen
+_SURPLUS = 0.75  # of the photos are laid by default, so that there is a choice
+_LONG_SIDE = 6000  # px of a picture whose size nobody stated: 50 cm at 300 dpi
+_DEMO = "astronaut"  # the target called @demo
+CELL_PX = 32  # detail at which target and mosaic are compared (paper 003's tiles)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """Everything decided before features are computed.
+
+    Attributes
+    ----------
+    target : ndarray of shape (H, W, 3), uint8 sRGB
+    library : TileLibrary
+    group : ndarray of shape (m,), intp
+        Photos that share one limit of uses.
+    grid : Grid
+    frames : ndarray of shape (m, 4), float64
+        Window of each photo, as fractions of it.
+    tile_px : int
+        Width of a tile, px.
+    background : (int, int, int)
+        sRGB.
+    """
+
+    target: NDArray[np.uint8]
+    library: TileLibrary
+    group: NDArray[np.intp]
+    grid: Grid
+    frames: NDArray[np.float64]
+    tile_px: int
+    background: tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a request would make, found without matching.
+
+    Attributes
+    ----------
+    request : Photomosaic
+    grid : Grid
+    tile_px : int
+        Width of a tile, px.
+    size : (int, int)
+        Width and height of the picture, px.
+    photos, groups : int
+        Usable photos, and how many differ.
+    memory_mb, disk_mb, seconds : float
+        Estimates.
+    """
+
+    request: Photomosaic
+    grid: Grid
+    tile_px: int
+    size: tuple[int, int]
+    photos: int
+    groups: int
+    memory_mb: float
+    disk_mb: float
+    seconds: float
+
+    def report(self) -> dict[str, Any]:
+        """Return what ``--dry-run --json`` prints, as plain values."""
+        cm = 2.54 / self.request.dpi
+        return {
+            "columns": self.grid.columns,
+            "rows": self.grid.rows,
+            "cells": self.grid.cells,
+            "photos": self.photos,
+            "different": self.groups,
+            "tile_px": self.tile_px,
+            "width": self.size[0],
+            "height": self.size[1],
+            "width_cm": round(self.size[0] * cm, 1),
+            "height_cm": round(self.size[1] * cm, 1),
+            "memory_mb": round(self.memory_mb),
+            "disk_mb": round(self.disk_mb, 1),
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def make_plan(
+    request: Photomosaic,
+    *,
+    executor: Executor | None = None,
+    progress: Progress = silent,
+    index: Path | None = None,
+) -> Plan:
+    """Check a request, read its target and library, and decide grid and size.
+
+    Raises
+    ------
+    BadInput
+        Naming the value that cannot be used and what is accepted.
+    """
+    background = _checked(request)
+    if request.output:
+        check_output(Path(request.output), (1, 1))  # before the long work, not after
+    progress(Step("index", 0, 0, "reading the target"))
+    target = read_picture(target_file(request.target), background=background).pixels
+    library = scan(
+        request.photos,
+        index=index or default_index(),
+        executor=executor,
+        progress=progress,
+        strict=request.strict,
+    )
+    group = library.group if request.twins == "group" else np.arange(len(library.sources))
+    aspect = request.aspect[0] / request.aspect[1] if request.aspect else common_aspect(library)
+    size = (target.shape[1], target.shape[0])
+    free = request.repeats == "free"
+    supply = sys.maxsize if free else (int(group.max()) + 1) * request.max_uses
+    wanted = request.cells or max(1, min(_CELLS, int(supply * _SURPLUS)))
+    columns, rows = request.grid or columns_and_rows(size, wanted, aspect, most=max(wanted, supply))
+    if not free:
+        check_supply(columns * rows, int(group.max()) + 1, request.max_uses)
+    grid = lay_grid(size, columns, rows, aspect=aspect, fit=request.fit)
+    anchor = (
+        attention(library.thumbs, library.sizes, aspect) if request.crop == "attention" else None
+    )
+    windows = frames(library.sizes, aspect, anchor)
+    tile_px = _tile_px(request, grid, library, windows)
+    if request.output:
+        width, height = grid.tile_size(tile_px)
+        check_output(Path(request.output), (columns * width, rows * height))
+    return Plan(target, library, group, grid, windows, tile_px, background)
+
+
+def forecast(
+    request: Photomosaic,
+    *,
+    executor: Executor | None = None,
+    progress: Progress = silent,
+    index: Path | None = None,
+) -> Forecast:
+    """Say what a request would make: ``--dry-run``.
+
+    The library is indexed, since the number of usable photos decides the grid;
+    nothing is matched and nothing else is written.
+
+    Raises
+    ------
+    BadInput
+        As `make_mosaic`.
+    """
+    plan = make_plan(request, executor=executor, progress=progress, index=index)
+    n, groups = plan.grid.cells, int(plan.group.max()) + 1
+    kinds = len(variants(request.variants))
+    free = request.repeats == "free"
+    columns = 0 if free else groups * min(request.max_uses, n)
+    rows_bytes = len(plan.library.sources) * kinds * 3 * request.detail**2 * 4
+    width, height = plan.grid.tile_size(plan.tile_px)
+    size = (width * plan.grid.columns, height * plan.grid.rows)
+    pairs = n * len(plan.library.sources) * kinds
+    # Measured on one core of 2026: 25 G multiply-adds a second; scipy's solver on
+    # photos is near n^2 m / 6e9 s; drawing 20 M px a second.
+    seconds = (
+        pairs * 3 * request.detail**2 / 25e9 + n * n * columns / 6e9 + size[0] * size[1] / 20e6 + 1
+    )
+    return Forecast(
+        request=request,
+        grid=plan.grid,
+        tile_px=plan.tile_px,
+        size=size,
+        photos=len(plan.library.sources),
+        groups=groups,
+        memory_mb=150 + (plan.library.thumbs.nbytes + rows_bytes + n * columns * 20) / 1e6,
+        disk_mb=size[0] * size[1] * (3 if _ending(request) in (".png", ".tif") else 0.6) / 1e6,
+        seconds=seconds,
+    )
+
+
+def target_file(name: str) -> Path:
+    """Path of a target: a file, or a shipped one: ``@astronaut``, or ``@demo`` for the first.
+
+    Raises
+    ------
+    BadInput
+        If no such picture is shipped.
+    """
+    if not name.startswith("@") or Path(name).exists():
+        return Path(name)
+    import smalti.assets
+
+    folder = Path(next(iter(smalti.assets.__path__)), "targets")
+    shipped = {file.stem: file for file in sorted(folder.glob("*.jpg"))}
+    wanted = _DEMO if name == "@demo" else name[1:]
+    if wanted not in shipped:
+        known = ", ".join(f"@{stem}" for stem in shipped)
+        raise BadInput(f"no target {name} is shipped: give a picture, @demo, or one of {known}")
+    return shipped[wanted]
+
+
+def _checked(request: Photomosaic) -> tuple[int, int, int]:
+    """Refuse values no mosaic can be made of; return the background's colour."""
+    r = request
+    check(bool(r.photos), "no photos: name folders, files, a sheet or @demo")
+    check(r.cells is None or 1 <= r.cells <= 10**7, f"cells is {r.cells}: 1 or more")
+    check(r.grid is None or min(r.grid) >= 1, f"grid is {r.grid}: 1x1 or more")
+    check(r.cells is None or r.grid is None, "cells and grid exclude each other: give one")
+    check(
+        r.aspect is None or (min(r.aspect) > 0 and 0.1 <= r.aspect[0] / r.aspect[1] <= 10),
+        f"aspect is {r.aspect}: from 1:10 to 10:1",
+    )
+    check(r.fit in ("crop", "pad"), f"fit is {r.fit!r}: crop or pad")
+    check(r.crop in ("centre", "attention"), f"crop is {r.crop!r}: centre or attention")
+    check(r.repeats in ("limited", "free"), f"repeats is {r.repeats!r}: limited or free")
+    check(r.twins in ("group", "keep"), f"twins is {r.twins!r}: group or keep")
+    check(r.max_uses >= 1, f"max-uses is {r.max_uses}: 1 or more")
+    check(0 <= r.adjust <= 1, f"adjust is {r.adjust}: from 0 to 1")
+    check(set(r.variants) <= set(VARIANTS), f"variants are {r.variants}: of {VARIANTS}")
+    check(r.space in SPACES, f"space is {r.space!r}: one of {', '.join(SPACES)}")
+    check(r.metric in METRICS, f"metric is {r.metric!r}: one of {', '.join(METRICS)}")
+    check(1 <= r.detail <= CELL_PX, f"detail is {r.detail}: 1 to {CELL_PX}, or pixels")
+    check(r.tile_px is None or 1 <= r.tile_px <= 10_000, f"tile-px is {r.tile_px}: 1 to 10000")
+    check(r.width_cm is None or r.width_cm > 0, f"width-cm is {r.width_cm}: more than 0")
+    check(r.tile_px is None or r.width_cm is None, "tile-px and width-cm exclude each other")
+    check(1 <= r.dpi <= 10_000, f"dpi is {r.dpi}: 1 to 10000")
+    check(1 <= r.quality <= 100, f"quality is {r.quality}: 1 to 100")
+    try:
+        red, green, blue = ImageColor.getrgb(r.background)[:3]
+    except ValueError:
+        raise BadInput(
+            f"background is {r.background!r}: a colour such as white or #336699"
+        ) from None
+    return red, green, blue
+
+
+def check(holds: bool, message: str) -> None:
+    """Raise BadInput with `message` unless it `holds`."""
+    if not holds:
+        raise BadInput(message)
+
+
+def _ending(request: Photomosaic) -> str:
+    return Path(request.output).suffix.lower()
+
+
+def common_aspect(library: TileLibrary) -> float:
+    """Width over height of most photos of a library, or 1 if no aspect has a majority."""
+    ratios = np.log(library.sizes[:, 0] / library.sizes[:, 1])
+    bins = np.rint(ratios / 0.05)
+    values, counts = np.unique(bins, return_counts=True)
+    if counts.max() * 2 <= len(ratios):
+        return 1.0
+    ratio = float(np.exp(np.median(ratios[bins == values[counts.argmax()]])))
+    usual = [w / h for w, h in ((1, 1), (5, 4), (4, 3), (3, 2), (16, 9), (2, 1))]
+    near = min((*usual, *(1 / u for u in usual)), key=lambda u: abs(math.log(u / ratio)))
+    return near if abs(math.log(near / ratio)) < 0.03 else max(0.1, min(10.0, ratio))
+
+
+def _tile_px(
+    request: Photomosaic, grid: Grid, library: TileLibrary, windows: NDArray[np.float64]
+) -> int:
+    """Width of a tile: as asked, or what most photos fill without being blown up."""
+    if request.tile_px:
+        return request.tile_px
+    if request.width_cm:
+        return max(1, round(request.width_cm / 2.54 * request.dpi / grid.columns))
+    native = int(np.median(library.sizes[:, 0] * windows[:, 2]))
+    return max(8, min(native, _LONG_SIDE // max(grid.columns, grid.rows)))

@@ -1,0 +1,82 @@
+"""What the command line says of a result, in words and as values."""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from smalti.core.errors import printable
+
+if TYPE_CHECKING:
+    from smalti.core.source import Skipped
+    from smalti.mosaic import Mosaic
+    from smalti.plan import Forecast
+
+_SMALL_CM = 1.3  # a tile printed smaller than this can hardly be made out
+
+
+def tell(values: dict[str, Any], text: str, *, as_json: bool, quiet: bool) -> None:
+    """Print a result on stdout: its values as JSON, or its text, or nothing."""
+    if as_json:
+        click.echo(json.dumps(values, allow_nan=False))
+    elif not quiet:
+        click.echo(text)
+
+
+def skipped_values(skipped: "Sequence[Skipped]") -> list[dict[str, str]]:
+    """Files left out, for JSON."""
+    return [{"file": printable(s.file), "reason": s.reason} for s in skipped]
+
+
+def warn_skipped(skipped: "Sequence[Skipped]") -> None:
+    """Name every file left out, on stderr."""
+    for skip in skipped:
+        click.echo(f"smalti: left out {printable(skip.file)}: {skip.reason}", err=True)
+
+
+def warn_small(made: "Mosaic") -> None:
+    """Warn of tiles too small to make out, where a size in print was asked for."""
+    request = made.project.request
+    cm = made.project.tile_px / request.dpi * 2.54
+    if request.width_cm and cm < _SMALL_CM:
+        click.echo(
+            f"smalti: tiles print {cm:.1f} cm wide; under {_SMALL_CM} cm they are hard to make "
+            "out (fewer --cells, or a larger --width-cm)",
+            err=True,
+        )
+
+
+def summary(made: "Mosaic") -> str:
+    """Tell what a mosaic came out as, what was done to the photos, and what to do next."""
+    grid, quality = made.project.layout.grid, made.quality
+    width, height = grid.tile_size(made.project.tile_px)
+    most = quality.max_uses or 1
+    use = "each once" if most == 1 else f"one of them {most} times"
+    return "\n".join(
+        [
+            f"{made.output}  {width * grid.columns} x {height * grid.rows} px",
+            f"{grid.columns} x {grid.rows} cells, {quality.distinct:,} of {made.photos:,} photos, "
+            f"{use}; colours moved by {quality.alteration_rms:.0f} of 255, nothing blended in",
+            f"SSIM {quality.ssim_quarter:.3f}, colour difference {quality.delta_e_cell:.1f} "
+            "seen from afar (not validated against human judgement)",
+            f"make it again at another size: smalti render {made.project_file} -o OUT --tile-px N",
+        ]
+    )
+
+
+def forecast_text(ahead: "Forecast") -> str:
+    """Tell what a request would make."""
+    v, request = ahead.report(), ahead.request
+    free = request.repeats == "free"
+    use = "the nearest everywhere" if free else f"each at most {request.max_uses} x"
+    print_size = f"{v['width_cm']} x {v['height_cm']} cm at {request.dpi:g} dpi"
+    return "\n".join(
+        [
+            f"grid    {v['columns']} x {v['rows']} = {v['cells']:,} cells",
+            f"photos  {v['photos']:,}, {v['different']:,} of them different, {use}",
+            f"size    {v['width']} x {v['height']} px, {print_size}",
+            f"needs   about {v['memory_mb']:,} MB of memory, {v['disk_mb']:,} MB of disk, "
+            f"{v['seconds']:,} s",
+        ]
+    )

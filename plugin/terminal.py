@@ -1,0 +1,184 @@
+"""A job run from a terminal: its steps as bars or lines, Ctrl-C at any moment.
+
+The job runs in a thread of its own and the main thread only waits, so that an
+interrupt is heard at once whatever library is busy; the next step of the job
+then raises `Cancelled` and everything half-done is removed on the way out.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import Any, TextIO, TypeVar
+
+from smalti.core.errors import Cancelled
+from smalti.core.progress import Progress, Step
+
+R = TypeVar("R")
+
+_TICK_S = 0.05
+_GRACE_S = 5.0  # for a cancelled job to clean up before it is left behind
+_LINE_S = 10.0  # between two plain lines of one phase
+_SLOW_S = 1.0  # a phase shorter than this shows no bar
+
+
+def run(job: Callable[[Progress], R], show: Progress) -> R:
+    """Run a job that reports steps, and cancel it on Ctrl-C or a polite kill.
+
+    Parameters
+    ----------
+    job : callable
+        Given the progress to report to.
+    show : callable
+        Shows a step.
+
+    Raises
+    ------
+    Cancelled
+        On an interrupt, once the job has cleaned up behind itself.
+    """
+    stop, done = Event(), Event()
+    outcome: list[R] = []
+    failure: list[BaseException] = []
+
+    def progress(step: Step) -> None:
+        if stop.is_set():
+            raise Cancelled
+        show(step)
+
+    def work() -> None:
+        try:
+            outcome.append(job(progress))
+        except BaseException as error:  # carried over to the caller's thread
+            failure.append(error)
+        finally:
+            done.set()
+
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        Thread(target=work, daemon=True).start()
+        _wait(done, stop)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    if failure:  # a worker that heard the signal too may have failed in its own way
+        raise Cancelled if stop.is_set() else failure[0]
+    return outcome[0]
+
+
+def _interrupt(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _wait(done: Event, stop: Event) -> None:
+    """Wait for the job; once interrupted, only as long as cleaning up may take."""
+    deadline = float("inf")
+    while not done.is_set():
+        try:
+            done.wait(_TICK_S)
+        except KeyboardInterrupt:
+            stop.set()
+            deadline = min(deadline, time.monotonic() + _GRACE_S)
+        if time.monotonic() > deadline:
+            raise Cancelled
+
+
+@contextmanager
+def workers(jobs: int) -> Iterator[ProcessPoolExecutor | None]:
+    """Open a pool of processes, and leave none behind; None for a single job.
+
+    Processes start when the first work is handed to them.
+    """
+    if jobs == 1:
+        yield None
+        return
+    import multiprocessing
+
+    # A forked copy of a process with threads may hang; a spawned one is the same everywhere.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_ignore_interrupts)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C, which reaches the whole group of processes, to the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def shown(quiet: bool, stream: TextIO = sys.stderr) -> Iterator[Progress]:
+    """Show steps: bars on a terminal, now and then a line elsewhere, nothing if quiet."""
+    if quiet:
+        yield lambda step: None
+    elif stream.isatty() and os.environ.get("TERM") != "dumb":
+        with _bars(stream) as progress:
+            yield progress
+    else:
+        yield _lines(stream)
+
+
+@contextmanager
+def _bars(stream: TextIO) -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as Bars
+
+    columns: list[Any] = [
+        SpinnerColumn(finished_text="[green]✓"),
+        TextColumn("{task.description:<34}"),
+        BarColumn(bar_width=28),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    ]
+    tasks: dict[str, Any] = {}
+    with Bars(*columns, console=Console(file=stream)) as bars:
+
+        def progress(step: Step) -> None:
+            what = step.text or step.phase
+            if what not in tasks:
+                for task in tasks.values():  # one thing ends where the next begins
+                    bars.update(task, total=bars.tasks[task].total or 1)
+                    bars.update(task, completed=bars.tasks[task].total)
+                tasks[what] = bars.add_task(what, total=step.total or None)
+            bars.update(tasks[what], completed=step.done, total=step.total or None)
+
+        yield progress
+        for task in tasks.values():
+            total = bars.tasks[task].total or 1
+            bars.update(task, total=total, completed=total)
+
+
+def _lines(stream: TextIO) -> Progress:
+    """Print a line when something begins that takes longer, and every ten seconds of it."""
+    current, due = "", 0.0
+
+    def progress(step: Step) -> None:
+        nonlocal current, due
+        what, now = step.text or step.phase, time.monotonic()
+        if what != current:
+            current, due = what, now + _SLOW_S
+        elif now >= due:
+            due = now + _LINE_S
+            share = f" {step.done:,} of {step.total:,}" if step.total else " ..."
+            print(f"{what}{share}", file=stream, flush=True)
+
+    return progress

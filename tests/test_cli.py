@@ -1,0 +1,228 @@
+"""The command line as other tools rely on it, in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from smalti.core.picture import read_picture
+from smalti.request import Photomosaic
+
+SMALTI = [sys.executable, "-c", "from smalti.plugin.cli import main; main()"]
+QUALITY = {
+    "mae",
+    "mse",
+    "delta_e_cell",
+    "delta_e_quarter",
+    "ssim_quarter",
+    "gradient_correlation",
+    "seam_energy",
+    "alteration_rms",
+    "target_blend",
+    "distinct",
+    "max_uses",
+    "nearest_repeat",
+}
+
+
+def smalti(*arguments: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [*SMALTI, *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_json_is_the_contract(target: Path, folder_of_photos: Path, tmp_path: Path) -> None:
+    (folder_of_photos / "broken.jpg").write_bytes(b"no picture")
+    out = tmp_path / "m.png"
+    done = smalti("photo", target, folder_of_photos, "-o", out, "--cells", "30", "--json")
+    found = json.loads(done.stdout)
+    assert set(found) == {
+        *("output", "project", "cells", "columns", "rows", "photos", "skipped"),
+        *("assignment", "quality", "seconds", "peak_mb", "seed", "version"),
+    }
+    assert found["cells"] == found["columns"] * found["rows"]
+    assert 25 <= found["cells"] <= 36
+    assert found["photos"] == 40
+    assert [Path(s["file"]).name for s in found["skipped"]] == ["broken.jpg"]
+    assert set(found["assignment"]) == {"solver", "total_cost", "lower_bound", "gap", "certified"}
+    assert set(found["quality"]) == QUALITY
+    assert set(found["seconds"]) == {"index", "features", "assign", "render", "total"}
+    assert found["peak_mb"] > 10
+    assert Path(found["output"]) == out
+    assert "broken.jpg" in done.stderr
+    assert read_picture(out).size[0] > 0
+
+
+def test_a_project_renders_again_and_scores(
+    target: Path, folder_of_photos: Path, tmp_path: Path
+) -> None:
+    made = json.loads(
+        smalti("photo", target, folder_of_photos, "-o", tmp_path / "m.png", "--json", "-q").stdout
+    )
+    again = tmp_path / "again.tif"
+    smalti("render", made["project"], "-o", again, "--tile-px", "20", "-q")
+    assert read_picture(again).size[0] == 20 * made["columns"]
+    score = json.loads(smalti("score", target, made["output"], "--json").stdout)
+    assert set(score) == QUALITY
+    assert score["ssim_quarter"] == pytest.approx(made["quality"]["ssim_quarter"], abs=0.02)
+    other = json.loads(smalti("score", target, target, "--grid", "8x6", "--json").stdout)
+    assert other["mae"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["foto"], "photo"),
+        (["photo", "t.png", "p", "-o", "m.png", "--cels", "3"], "--cells"),
+        (["photo", "t.png", "p", "-o", "m.png", "--variants", "miror"], "mirror"),
+        (["photo", "t.png", "p", "-o", "m.png", "--grid", "3by4"], "64x48"),
+        (["photo", "t.png", "p", "-o", "m.png", "--aspect", "wide"], "4:3"),
+        (["photo", "t.png", "p", "-o", "m.png", "--detail", "some"], "pixels"),
+        (["photo", "t.png", "p", "-o", "m.png", "--adjust", "2"], "adjust"),
+        (["photo", "t.png", "p"], "-o"),
+        (["photo", "t.png", "p", "-o", "m.gif"], ".png"),
+        (["photo", "absent.png", "@demo", "-o", "m.png"], "absent.png"),
+        (["photo", "@demo", "absent", "-o", "m.png"], "absent"),
+        (["photo", "@demo", "@demo", "-o", "no/such/m.png"], "no/such"),
+        (["photo", "@demo", "@demo", "--cells", "5000", "-o", "m.png"], "--max-uses 2"),
+        (["render", "absent.json", "-o", "m.png"], "absent.json"),
+        (["score", "@demo", "absent.png"], "absent.png"),
+        (["library", "scan", "absent"], "absent"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_one_line_and_exit_2(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = smalti(*arguments, code=2)
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stdout == ""
+    assert not list(tmp_path.glob("**/*.*"))
+
+
+def test_debug_shows_where(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*SMALTI, "photo", "absent.png", "@demo", "-o", str(tmp_path / "m.png"), "--debug"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" in done.stderr
+    assert done.returncode != 0
+
+
+def test_strict_stops_at_a_bad_photo(target: Path, folder_of_photos: Path, tmp_path: Path) -> None:
+    (folder_of_photos / "broken.jpg").write_bytes(b"no picture")
+    done = smalti("photo", target, folder_of_photos, "-o", tmp_path / "m.png", "--strict", code=2)
+    assert "broken.jpg" in done.stderr
+    assert not (tmp_path / "m.png").exists()
+
+
+def test_dry_run_writes_nothing(target: Path, folder_of_photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m.png"
+    done = smalti("photo", target, folder_of_photos, "-o", out, "--dry-run", "--json", "-q")
+    ahead = json.loads(done.stdout)
+    assert 25 <= ahead["cells"] <= 36  # about three quarters of forty photos
+    assert {"width_cm", "memory_mb", "disk_mb", "seconds"} <= set(ahead)
+    assert not out.exists()
+
+
+def test_small_prints_are_warned_of(target: Path, folder_of_photos: Path, tmp_path: Path) -> None:
+    done = smalti("photo", target, folder_of_photos, "-o", tmp_path / "m.jpg", "--width-cm", "4")
+    assert "1.3 cm" in done.stderr
+    with Image.open(tmp_path / "m.jpg") as picture:
+        assert picture.size[0] / 300 * 2.54 == pytest.approx(4, rel=0.05)
+        assert round(picture.info["dpi"][0]) == 300
+
+
+def test_library_commands(folder_of_photos: Path) -> None:
+    again = Image.fromarray(read_picture(folder_of_photos / "photo 03.png").pixels)
+    again.save(folder_of_photos / "copy.png")
+    (folder_of_photos / "broken.jpg").write_bytes(b"no picture")
+    assert "41 photos, 40 of them different" in smalti("library", "scan", folder_of_photos).stdout
+    listed = smalti("library", "list", folder_of_photos).stdout
+    assert "photo 07.png" in listed
+    assert "48 x 36" in listed
+    checked = json.loads(smalti("library", "check", folder_of_photos, "--json").stdout)
+    assert [Path(s["file"]).name for s in checked["skipped"]] == ["broken.jpg"]
+    assert [Path(t["file"]).name for t in checked["twins"]] == ["photo 03.png"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell: str) -> None:
+    assert "_SMALTI_COMPLETE" in smalti("completion", shell).stdout
+
+
+def test_doctor_and_version() -> None:
+    findings = json.loads(smalti("doctor", "--json").stdout)
+    assert findings["numpy"]["ok"]
+    assert smalti("--version").stdout.startswith("smalti")
+
+
+def test_every_option_of_the_request_has_a_switch() -> None:
+    shown = smalti("photo", "--help").stdout
+    for name in Photomosaic.__dataclass_fields__:
+        if name not in ("target", "photos"):
+            assert f"--{name.replace('_', '-')}" in shown
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no process groups of this kind")
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_at_any_time_leaves_nothing(
+    target: Path, tmp_path: Path, jobs: int, stop: signal.Signals
+) -> None:
+    """A run over real files, stopped early, in the middle, and late."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(300):
+        Image.effect_noise((300, 200), number).convert("RGB").save(folder / f"{number}.jpg")
+    out = tmp_path / "out"
+    out.mkdir()
+    command = ["photo", str(target), str(folder), "-o", str(out / "m.png"), "--twins", "keep"]
+    for delay in (0.3, 0.8, 1.5):
+        cache = {**os.environ, "SMALTI_CACHE": str(tmp_path / f"cache {delay}")}
+        process = subprocess.Popen(
+            [*SMALTI, *command, "--tile-px", "300", "--jobs", str(jobs)],
+            stderr=subprocess.PIPE,
+            env=cache,
+            start_new_session=True,
+        )
+        time.sleep(delay)
+        os.killpg(process.pid, stop)
+        stopped = time.monotonic()
+        _, said = process.communicate(timeout=60)
+        took = time.monotonic() - stopped
+        if process.returncode == 0:
+            break  # it was faster than we
+        if process.returncode != 130:
+            # Before Python runs our code nobody can listen.
+            assert delay == 0.3, (process.returncode, said)
+            continue
+        assert b"cancelled" in said
+        assert took < 5
+        assert not list(out.iterdir())
+        assert gone_within(process.pid, 2.0)
+
+
+def gone_within(group: int, seconds: float) -> bool:
+    """Whether a group of processes has ended; Python's own tracker takes a moment."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False

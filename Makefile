@@ -28,7 +28,7 @@ format: .venv/test.stamp
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/bench.stamp
+bench: .venv/test.stamp
 	$(BIN)/python -m bench photo
 
 clean:
@@ -50,7 +50,3 @@ clean:
 .venv/test.stamp: .venv/python.stamp pyproject.toml
 	$(BIN)/pip install --disable-pip-version-check -q -e '.[test]'
 	@touch $@ .venv/smalti.stamp
-
-.venv/bench.stamp: .venv/test.stamp
-	$(BIN)/pip install --disable-pip-version-check -q -e '.[bench]'
-	@touch $@

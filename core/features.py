@@ -196,6 +196,34 @@ def variant_means(
     return out
 
 
+def tile_means(
+    thumbs: NDArray[np.uint8],
+    frames: NDArray[np.float64],
+    kinds: Sequence[Variant],
+    variant: NDArray[np.intp],
+    detail: int,
+) -> NDArray[np.float32]:
+    """Block means of one variant of each photo: of the tiles as they will be drawn.
+
+    Parameters
+    ----------
+    thumbs, frames, kinds, detail
+        As for `variant_means`.
+    variant : ndarray of shape (m,), intp
+        Which variant of each photo.
+
+    Returns
+    -------
+    ndarray of shape (m, detail, detail, 3), float32, 0 to 255
+    """
+    means = np.empty((len(thumbs), detail, detail, 3), np.float32)
+    for index in np.unique(variant):
+        here = np.flatnonzero(variant == index)
+        boxes = inner_boxes(frames[here], kinds[index])
+        means[here] = oriented(block_means(thumbs[here], boxes, detail), kinds[index])
+    return means
+
+
 def inner_boxes(frames: NDArray[np.float64], kind: Variant) -> NDArray[np.float64]:
     """Windows of a variant as fractions of the photos, (m, 4)."""
     corner = frames[:, :2] + frames[:, 2:] * (kind.x, kind.y)

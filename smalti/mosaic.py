@@ -21,9 +21,8 @@ from smalti.core.features import (
     Variant,
     block_means,
     feature_rows,
-    inner_boxes,
-    oriented,
     photo_rows,
+    tile_means,
     variants,
 )
 from smalti.core.grid import Grid, canvas, cells_of
@@ -38,7 +37,8 @@ from smalti.plan import CELL_PX, Plan, check, make_plan, target_file
 from smalti.project import Project, project_path, read_project, to_json
 from smalti.request import Photomosaic
 
-_CANVAS = 24_000_000  # px of the largest copy of the target that is kept
+_BATCH = 4096  # tiles whose colour moves are found at a time
+_CANVAS = 12_000_000  # px of the largest copy of the target that is kept
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -280,12 +280,12 @@ def _lay_out(
 ) -> Layout:
     """Keep the photos that are used, and find each tile's colour move."""
     used, photo = np.unique(laid.photo, return_inverse=True)
-    windows = plan.frames[laid.photo]
-    tiles = np.empty((len(photo), 8, 8, 3), np.float32)
-    for index, kind in enumerate(kinds):
-        here = np.flatnonzero(laid.variant == index)
-        boxes = inner_boxes(windows[here], kind)
-        tiles[here] = oriented(block_means(plan.library.thumbs[laid.photo[here]], boxes, 8), kind)
+    shift = np.empty((len(photo), 3), np.int16)
+    for start in range(0, len(photo), _BATCH):
+        part = slice(start, start + _BATCH)
+        owner, kind = laid.photo[part], laid.variant[part]
+        tiles = tile_means(plan.library.thumbs[owner], plan.frames[owner], kinds, kind, 8)
+        shift[part] = colour_shifts(tiles, goals[part], adjust)
     return Layout(
         grid=plan.grid,
         sources=tuple(plan.library.sources[j] for j in used),
@@ -293,7 +293,7 @@ def _lay_out(
         variants=kinds,
         photo=photo.astype(np.intp),
         variant=laid.variant,
-        shift=colour_shifts(tiles, goals, adjust),
+        shift=shift,
     )
 
 

@@ -1,5 +1,7 @@
-"""What tests share: pictures made to be told apart, and the data beside the repository."""
+"""What tests share: pictures made to be told apart, a cache of their own, golden pictures."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +9,40 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parent.parent
-SHARED = ROOT.parent / "shared"
+GOLDEN = Path(__file__).parent / "golden"
+REPORT = Path(__file__).parent / "report"
+CLOSE = 2.0  # mean absolute difference, of 255, that codecs and rounding may make
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--store-golden", action="store_true", help="keep what is drawn as golden")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[NDArray[np.uint8], str], None]:
+    """Compare a picture with the golden one of a name.
+
+    ``pytest --store-golden`` keeps what is drawn now: look at it before it is
+    committed. On a failure tests/report/ shows reference, result and difference.
+    """
+    return partial(compare, store=bool(request.config.getoption("--store-golden")))
+
+
+def compare(picture: NDArray[np.uint8], name: str, *, store: bool) -> None:
+    file = GOLDEN / f"{name}.png"
+    if store:
+        GOLDEN.mkdir(exist_ok=True)
+        Image.fromarray(picture).save(file, optimize=True)
+        return
+    with Image.open(file) as kept:
+        reference = np.asarray(kept.convert("RGB"))
+    assert reference.shape == picture.shape, f"{name} is {picture.shape}, was {reference.shape}"
+    apart = np.abs(reference.astype(int) - picture)
+    if apart.mean() > CLOSE:
+        REPORT.mkdir(exist_ok=True)
+        beside = np.concatenate([reference, picture, (4 * apart).clip(0, 255)], axis=1)
+        Image.fromarray(beside.astype(np.uint8)).save(REPORT / f"{name}.png")
+        raise AssertionError(f"{name} differs by {apart.mean():.1f}: see tests/report/{name}.png")
 
 
 @pytest.fixture(autouse=True)
@@ -44,11 +78,3 @@ def soft_picture(rng: np.random.Generator, width: int, height: int) -> NDArray[n
     """A few random colours blended into each other."""
     few = rng.integers(0, 256, (3, 4, 3), dtype=np.uint8)
     return np.asarray(Image.fromarray(few).resize((width, height), Image.Resampling.BICUBIC))
-
-
-def shared(name: str) -> Path:
-    """A file of the data beside the repository; the test is skipped where it is absent."""
-    path = SHARED / name
-    if not path.exists():
-        pytest.skip(f"needs ../shared/{name}, which is not part of the repository")
-    return path

@@ -15,6 +15,7 @@ from smalti.core.features import (
     frames,
     oriented,
     photo_rows,
+    tile_means,
     variant_means,
     variants,
 )
@@ -97,6 +98,15 @@ def test_variants_of_a_mirrored_photo_are_the_same_set(rng: np.random.Generator)
     )
     apart = np.abs(one[:, None] - other).max(2).min(1)
     assert (apart < 1e-3).all()
+
+
+def test_tile_means_are_those_of_the_variant(rng: np.random.Generator) -> None:
+    some, whole = pictures(rng, 20), np.repeat(WHOLE, 20, 0)
+    listed = variants(("mirror", "crops", "turns"))
+    chosen = rng.integers(0, len(listed), 20)
+    every = variant_means(some, whole, listed, 4)
+    found = tile_means(some, whole, listed, chosen, 4)
+    assert np.allclose(found, every[np.arange(20), chosen], atol=1e-3)
 
 
 def test_mirror_comes_before_the_turn() -> None:

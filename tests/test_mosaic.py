@@ -1,12 +1,14 @@
 """The whole way, by the library: request in, picture and project out."""
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from smalti import Cancelled, Photomosaic, Step, make_mosaic
@@ -57,7 +59,10 @@ def test_tiles_of_the_target_itself_are_put_back(tmp_path: Path, rng: np.random.
     for number, (r, c) in enumerate(places):
         tile = picture[r * 24 : r * 24 + 24, c * 24 : c * 24 + 24]
         tile = tile[:, ::-1] if number % 2 else tile  # every other one mirrored
-        Image.fromarray(tile).save(tmp_path / "cut" / f"{number:02}.png")
+        turned = Image.Exif()
+        if number % 3 == 0:  # every third one taken with the camera on its side
+            tile, turned[0x0112] = np.rot90(tile), 6
+        Image.fromarray(tile).save(tmp_path / "cut" / f"{number:02}.png", exif=turned)
     made = make_mosaic(
         Photomosaic(
             target=str(tmp_path / "target.png"), photos=(str(tmp_path / "cut"),), grid=(8, 6)
@@ -261,6 +266,17 @@ def test_a_forecast_is_what_comes(request_: Photomosaic) -> None:
     layout = make_mosaic(request_).project.layout
     assert ahead.grid == layout.grid
     assert ahead.size == (16 * layout.grid.columns, 12 * layout.grid.rows)
+
+
+def test_the_demo_looks_as_it_did(golden: Callable[[NDArray[np.uint8], str], None]) -> None:
+    asked = Photomosaic(target="@demo", photos=("@demo",), cells=600, tile_px=8)
+    golden(make_mosaic(asked).pixels(), "demo")
+
+
+def test_a_golden_picture_can_fail(golden: Callable[[NDArray[np.uint8], str], None]) -> None:
+    asked = Photomosaic(target="@demo", photos=("@demo",), cells=600, tile_px=8, space="lab")
+    with pytest.raises(AssertionError, match="differs"):
+        golden(make_mosaic(asked).pixels(), "demo")
 
 
 def test_shipped_targets() -> None:

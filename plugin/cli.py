@@ -11,6 +11,7 @@ import click
 
 from smalti import __version__
 from smalti.plugin import report
+from smalti.plugin.sections import Sectioned
 from smalti.request import FORMATS, METRICS, SPACES, VARIANTS, Photomosaic
 
 EXIT_CODES = "Exit codes: 0 ok, 1 failed, 2 bad input, 130 cancelled."
@@ -135,12 +136,22 @@ def _with_common(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@smalti.command(epilog=EXIT_CODES)
+@smalti.command(
+    cls=Sectioned,
+    epilog=EXIT_CODES,
+    sections={
+        "Output": ["output", "tile_px", "width_cm", "dpi", "quality"],
+        "Grid": ["cells", "grid", "aspect", "fit", "crop"],
+        "Use of photos": ["max_uses", "repeats", "twins"],
+        "Look": ["adjust", "variants", "space", "detail", "metric", "background"],
+    },
+)
 @click.argument("target")
 @click.argument("photos", nargs=-1, required=True)
 @click.option("-o", "--output", metavar="OUT", help=f"What to write: {' '.join(FORMATS)}.")
 @click.option(
     "--cells",
+    metavar="N",
     type=click.IntRange(min=1),
     help="About how many cells.  [default: 3000, or 3/4 of the photos]",
 )
@@ -174,16 +185,19 @@ def _with_common(command: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option(
     "--tile-px",
+    metavar="N",
     type=click.IntRange(1, 10_000),
     help="Width of a tile.  [default: what the photos fill]",
 )
 @click.option(
     "--width-cm",
+    metavar="CM",
     type=click.FloatRange(min=0, min_open=True),
     help="Width of the print, instead of --tile-px.",
 )
 @click.option(
     "--dpi",
+    metavar="DPI",
     type=click.FloatRange(1, 10_000),
     default=300,
     show_default=True,
@@ -251,12 +265,15 @@ def _with_common(command: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option(
     "--quality",
+    metavar="Q",
     type=click.IntRange(1, 100),
     default=92,
     show_default=True,
     help="Of JPEG and WebP.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of everything random.")
+@click.option(
+    "--seed", metavar="N", type=int, default=0, show_default=True, help="Of everything random."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be made; write nothing.")
 @click.option("--strict", is_flag=True, help="Stop at a photo that cannot be used.")
 @_with_common

@@ -1,4 +1,4 @@
-# make demo    a photomosaic from assets/, in demo/
+# make demo    a photomosaic and a jigsaw from assets/, in demo/
 # make test    everything CI asks: lint, types, tests
 # make format  tidy the code
 # make bench   the tables and plots of docs/ (needs ../shared/data)
@@ -13,9 +13,11 @@ demo: .venv/smalti.stamp
 	@mkdir -p demo
 	@$(BIN)/smalti photo @demo @demo -o demo/photomosaic.jpg
 	@$(BIN)/smalti render demo/photomosaic.smalti.json -o demo/photomosaic.html -q
+	@$(BIN)/smalti jigsaw @scarlet-macaw @demo -o demo/jigsaw.jpg
 	@echo
 	@echo "picture  $(CURDIR)/demo/photomosaic.jpg"
 	@echo "page     $(CURDIR)/demo/photomosaic.html   (open it in a browser and zoom in)"
+	@echo "jigsaw   $(CURDIR)/demo/jigsaw.jpg"
 
 test: .venv/test.stamp
 	@sh tests/need_chromium.sh
@@ -30,6 +32,7 @@ format: .venv/test.stamp
 
 bench: .venv/test.stamp
 	$(BIN)/python -m bench photo
+	$(BIN)/python -m bench jigsaw
 
 clean:
 	rm -rf .venv demo build *.egg-info

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from smalti import Photomosaic, make_mosaic
+from smalti import Jigsaw, Photomosaic, make_mosaic
 from smalti.core.picture import read_picture
 from smalti.plan import target_file
 
@@ -27,6 +27,8 @@ def main(argv: Sequence[str]) -> None:
     face = [round(part * whole.width) for part in (0.36, 0.05, 0.64, 0.33)]
     _save(whole.crop((face[0], face[1], face[2], face[3])).resize((1000, 1000)), "astronaut-detail")
     _save(_moves(), "adjust")
+    jigsaw = make_mosaic(Jigsaw(target="@scarlet-macaw", shapes=("@demo",), width=1400))
+    _save(Image.fromarray(jigsaw.pixels()), "jigsaw")
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder, "mosaic.html")
         make_mosaic(Photomosaic(target="@demo", photos=("@demo",), output=str(page)))

@@ -78,6 +78,31 @@ def to_space(rgb: npt.ArrayLike, space: str) -> Floats:
     return lab
 
 
+def from_lab(lab: npt.ArrayLike) -> Floats:
+    """Convert CIELAB colours to sRGB; undoes ``to_space(rgb, "lab")``.
+
+    Parameters
+    ----------
+    lab : array_like of shape (..., 3)
+        CIELAB (D65, 2 degrees).
+
+    Returns
+    -------
+    ndarray of float32, shape (..., 3)
+        Gamma-encoded sRGB, 0 to 255 where the colour is within its gamut;
+        beyond, each channel goes on along the same curve, mirrored below 0.
+    """
+    shifted = np.array(lab, np.float32)
+    shifted[..., 0] += 16
+    roots = _times(shifted, np.linalg.inv(_LAB))
+    xyz = np.where(roots > 6 / 29, roots**3, (roots - 4 / 29) * (108 / 841))
+    linear = _times(xyz.astype(np.float32), np.linalg.inv(_XYZ))
+    size = np.abs(linear)
+    curve = np.where(size <= 0.0031308, 12.92 * size, 1.055 * size ** (1 / 2.4) - 0.055)
+    rgb: Floats = 255 * np.copysign(curve, linear)
+    return rgb
+
+
 def delta_e_2000(lab1: npt.ArrayLike, lab2: npt.ArrayLike) -> npt.NDArray[np.floating]:
     """Return the CIEDE2000 colour difference; about 1 is just noticeable.
 

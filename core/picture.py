@@ -43,7 +43,7 @@ class Picture(NamedTuple):
 
     Attributes
     ----------
-    pixels : ndarray of shape (H, W, 3), uint8
+    pixels : ndarray of shape (H, W, 3), or (H, W, 4) with transparency, uint8
         Upright sRGB, not writable; smaller than `size` where less was asked for.
     size : tuple of int
         Upright (width, height) of the whole picture in the file, in px.
@@ -59,7 +59,7 @@ def read_picture(
     name: str | None = None,
     at_least: tuple[int, int] | None = None,
     max_pixels: int = MAX_PIXELS,
-    background: tuple[int, int, int] = (255, 255, 255),
+    background: tuple[int, int, int] | None = (255, 255, 255),
 ) -> Picture:
     """Read a picture of any supported kind; of an animation, the first frame.
 
@@ -78,7 +78,8 @@ def read_picture(
     max_pixels : int
         Larger pictures are refused before they are decoded.
     background : tuple of int
-        sRGB colour seen through transparent places, 0 to 255.
+        sRGB colour seen through transparent places, 0 to 255. None keeps them
+        transparent: pixels then have a fourth number, 255 where opaque.
 
     Returns
     -------
@@ -135,7 +136,7 @@ def _decode(
     file: BinaryIO,
     at_least: tuple[int, int] | None,
     max_pixels: int,
-    background: tuple[int, int, int],
+    background: tuple[int, int, int] | None,
 ) -> Picture:
     image: Image.Image
     with _open(file) as image:
@@ -213,8 +214,8 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _flatten(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
-    """Make any mode RGB: depth, then transparency, then colour profile."""
+def _flatten(image: Image.Image, background: tuple[int, int, int] | None) -> Image.Image:
+    """Make any mode RGB or RGBA: depth, then transparency, then colour profile."""
     profile = image.info.get("icc_profile")
     if image.mode == "F":
         raise _Refused("floating-point pixels, whose range is unknown")
@@ -233,7 +234,9 @@ def _flatten(image: Image.Image, background: tuple[int, int, int]) -> Image.Imag
     elif image.mode not in _SPACES:
         image = image.convert("RGB")
     image = _to_srgb(image, profile)
-    if alpha is not None:
+    if background is None:
+        image.putalpha(255 if alpha is None else alpha)
+    elif alpha is not None:
         image = Image.composite(image, Image.new("RGB", image.size, background), alpha)
     return image
 

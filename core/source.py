@@ -4,7 +4,7 @@ import os
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -206,7 +206,11 @@ def _tiles_of(file: str, cell: str) -> Iterator[Source]:
 
 
 def open_source(
-    source: Source, *, at_least: tuple[int, int] | None = None, max_pixels: int = MAX_PIXELS
+    source: Source,
+    *,
+    at_least: tuple[int, int] | None = None,
+    max_pixels: int = MAX_PIXELS,
+    transparent: bool = False,
 ) -> Picture:
     """Read one photo.
 
@@ -217,6 +221,9 @@ def open_source(
         (width, height) in px that suffice, as for `read_picture`.
     max_pixels : int
         Larger pictures are refused.
+    transparent : bool
+        Keep transparent places: pixels then have a fourth number, 255 where
+        opaque. Without it they are white.
 
     Returns
     -------
@@ -229,15 +236,23 @@ def open_source(
     """
     if is_tile(source):
         pixels = tiles_around(source)[_number(source)]
+        if transparent:
+            pixels = np.pad(pixels, ((0, 0), (0, 0), (0, 1)), constant_values=255)
         return Picture(pixels, (pixels.shape[1], pixels.shape[0]))
+    read = partial(
+        read_picture,
+        at_least=at_least,
+        max_pixels=max_pixels,
+        background=None if transparent else (255, 255, 255),
+    )
     if not source.part:
-        return read_picture(source.file, at_least=at_least, max_pixels=max_pixels)
+        return read(source.file)
     name = full_name(source)
     try:
         member = BytesIO(_unpack(source))
     except Exception as error:  # zlib, lzma, zipfile and the file system have each their own
         raise UnusablePicture(name, printable(str(error)) or "cut short") from error
-    return read_picture(member, name=name, at_least=at_least, max_pixels=max_pixels)
+    return read(member, name=name)
 
 
 def tiles_around(source: Source) -> NDArray[np.uint8]:

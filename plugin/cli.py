@@ -1,6 +1,5 @@
 """The command line: options in, one call, a picture out."""
 
-import difflib
 import os
 import sys
 from collections.abc import Callable
@@ -11,10 +10,10 @@ import click
 
 from smalti import __version__
 from smalti.plugin import report
-from smalti.plugin.sections import Sectioned
-from smalti.request import FORMATS, METRICS, SPACES, VARIANTS, Photomosaic
-
-EXIT_CODES = "Exit codes: 0 ok, 1 failed, 2 bad input, 130 cancelled."
+from smalti.plugin.jigsaw import jigsaw
+from smalti.plugin.options import EXIT_CODES, columns_by_rows, run_job, with_common
+from smalti.plugin.photo import photo
+from smalti.request import FORMATS
 
 
 def main() -> None:
@@ -68,247 +67,19 @@ def _say(message: str, code: int) -> int:
 )
 @click.version_option(__version__, prog_name="smalti")
 def smalti() -> None:
-    r"""Make mosaics: photos laid optimally on a grid.
+    """Make mosaics: photos laid optimally on a grid, or clip art packed into shapes.
 
     \b
-    smalti photo portrait.jpg ~/Photos -o mosaic.jpg     a picture
+    smalti photo portrait.jpg ~/Photos -o mosaic.jpg     photos on a grid
     smalti photo portrait.jpg ~/Photos -o mosaic.html    a page to zoom into
+    smalti jigsaw panda.jpg ~/Clipart -o jigsaw.png      a jigsaw of clip art
     smalti photo @demo @demo -o demo.html                try it without any photos
-    """
+    smalti jigsaw @demo @demo -o demo.png                or any clip art
+    """  # noqa: D301 (click's mark for lines that stay as they are)
 
 
-def _grid(value: str | tuple[int, int]) -> tuple[int, int]:
-    """Columns and rows: 64x48."""
-    if isinstance(value, tuple):
-        return value
-    try:
-        columns, rows = map(int, value.lower().split("x"))
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is not columns and rows, such as 64x48") from None
-    return columns, rows
-
-
-def _aspect(value: str | tuple[float, float]) -> tuple[float, float]:
-    """Width and height: 4:3."""
-    if isinstance(value, tuple):
-        return value
-    try:
-        width, height = map(float, value.split(":"))
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is not width and height, such as 4:3") from None
-    return width, height
-
-
-def _detail(value: str | int) -> int:
-    """Blocks along a side of a tile, or as many as a tile of paper 003 has pixels."""
-    try:
-        return 32 if value == "pixels" else int(value)
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is neither a number nor 'pixels'") from None
-
-
-def _variants(value: str | tuple[str, ...]) -> tuple[str, ...]:
-    """Variants joined by commas; none for none."""
-    if isinstance(value, tuple):
-        return value
-    chosen = tuple(kind.strip() for kind in value.split(",") if kind.strip() not in ("", "none"))
-    for kind in chosen:
-        if kind not in VARIANTS:
-            near = difflib.get_close_matches(kind, VARIANTS, 1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise click.BadParameter(f"{kind!r} is none of {', '.join(VARIANTS)}, none.{hint}")
-    return chosen
-
-
-_common = [
-    click.option(
-        "--jobs", type=click.IntRange(min=1), help="Processes at work.  [default: all cores]"
-    ),
-    click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object."),
-    click.option("--debug", is_flag=True, help="Show where an error came from."),
-    click.option("-q", "--quiet", is_flag=True, help="No progress, no summary."),
-]
-
-
-def _with_common(command: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(_common):
-        command = option(command)
-    return command
-
-
-@smalti.command(
-    cls=Sectioned,
-    epilog=EXIT_CODES,
-    sections={
-        "Output": ["output", "tile_px", "width_cm", "dpi", "quality"],
-        "Grid": ["cells", "grid", "aspect", "fit", "crop"],
-        "Use of photos": ["max_uses", "repeats", "twins"],
-        "Look": ["adjust", "variants", "space", "detail", "metric", "background"],
-    },
-)
-@click.argument("target")
-@click.argument("photos", nargs=-1, required=True)
-@click.option("-o", "--output", metavar="OUT", help=f"What to write: {' '.join(FORMATS)}.")
-@click.option(
-    "--cells",
-    metavar="N",
-    type=click.IntRange(min=1),
-    help="About how many cells.  [default: 3000, or 3/4 of the photos]",
-)
-@click.option("--grid", type=_grid, metavar="COLSxROWS", help="Columns and rows exactly.")
-@click.option(
-    "--aspect",
-    type=_aspect,
-    metavar="W:H",
-    help="Shape of a tile.  [default: the photos' commonest]",
-)
-@click.option(
-    "--fit",
-    type=click.Choice(["crop", "pad"]),
-    default="crop",
-    show_default=True,
-    help="Crop the target to the grid, or pad it.",
-)
-@click.option(
-    "--crop",
-    type=click.Choice(["centre", "attention"]),
-    default="centre",
-    show_default=True,
-    help="Part of a photo kept where its shape differs.",
-)
-@click.option(
-    "--background",
-    metavar="COLOR",
-    default="white",
-    show_default=True,
-    help="Behind transparency and padding.",
-)
-@click.option(
-    "--tile-px",
-    metavar="N",
-    type=click.IntRange(1, 10_000),
-    help="Width of a tile.  [default: what the photos fill]",
-)
-@click.option(
-    "--width-cm",
-    metavar="CM",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Width of the print, instead of --tile-px.",
-)
-@click.option(
-    "--dpi",
-    metavar="DPI",
-    type=click.FloatRange(1, 10_000),
-    default=300,
-    show_default=True,
-    help="Dots an inch of the print.",
-)
-@click.option(
-    "--max-uses",
-    metavar="T",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Times a photo may appear.",
-)
-@click.option(
-    "--repeats",
-    type=click.Choice(["limited", "free"]),
-    default="limited",
-    show_default=True,
-    help="'free' lays the nearest photo everywhere.",
-)
-@click.option(
-    "--twins",
-    type=click.Choice(["group", "keep"]),
-    default="group",
-    show_default=True,
-    help="Near-duplicates share one limit, or keep their own.",
-)
-@click.option(
-    "--adjust",
-    metavar="S",
-    type=click.FloatRange(0, 1),
-    default=0.7,
-    show_default=True,
-    help="How far tile colours move to the cell's.",
-)
-@click.option(
-    "--variants",
-    type=_variants,
-    metavar="LIST",
-    default="mirror,crops",
-    show_default=True,
-    help="Ways to use a photo: mirror, crops, turns, none.",
-)
-@click.option(
-    "--space",
-    type=click.Choice(SPACES),
-    default="rgb",
-    show_default=True,
-    help="Colour space of the comparison.",
-)
-@click.option(
-    "--detail",
-    type=_detail,
-    metavar="R",
-    default="6",
-    show_default=True,
-    help="Compare R x R block means, or 'pixels'.",
-)
-@click.option(
-    "--metric",
-    type=click.Choice(METRICS),
-    default="sqeuclidean",
-    show_default=True,
-    help="Distance of two tiles.",
-)
-@click.option(
-    "--quality",
-    metavar="Q",
-    type=click.IntRange(1, 100),
-    default=92,
-    show_default=True,
-    help="Of JPEG and WebP.",
-)
-@click.option(
-    "--seed", metavar="N", type=int, default=0, show_default=True, help="Of everything random."
-)
-@click.option("--dry-run", is_flag=True, help="Say what would be made; write nothing.")
-@click.option("--strict", is_flag=True, help="Stop at a photo that cannot be used.")
-@_with_common
-def photo(
-    output: str | None,
-    dry_run: bool,
-    jobs: int | None,
-    as_json: bool,
-    debug: bool,
-    quiet: bool,
-    **asked: Any,
-) -> None:
-    """Make a photomosaic of TARGET out of PHOTOS.
-
-    PHOTOS are folders, files, globs, a .zip, a sheet of tiles (atlas.jpg#32), an
-    .npz with the key 'tiles', or @demo. TARGET is a picture, or @demo.
-
-    Every photo appears once. Tile colours move 7/10 of the way to those of their
-    cell (--adjust 0.7; the summary says by how much); nothing of the target is blended in.
-    """
-    if not output and not dry_run:
-        raise click.UsageError("say what to write: -o mosaic.jpg, or -o mosaic.html to zoom into")
-    request = Photomosaic(output=output or "", **asked)
-    from smalti.mosaic import make_mosaic
-    from smalti.plan import forecast
-
-    if dry_run:
-        ahead = _run(lambda **how: forecast(request, **how), jobs, quiet)
-        report.tell(ahead.report(), report.forecast_text(ahead), as_json=as_json, quiet=quiet)
-        return
-    made = _run(lambda **how: make_mosaic(request, **how), jobs, quiet)
-    if not quiet:
-        report.warn_skipped(made.skipped)
-        report.warn_small(made)
-    report.tell(made.report(), report.summary(made), as_json=as_json, quiet=quiet)
+smalti.add_command(photo)
+smalti.add_command(jigsaw)
 
 
 @smalti.command(epilog=EXIT_CODES)
@@ -324,7 +95,7 @@ def photo(
 @click.option(
     "--tile-px", type=click.IntRange(1, 10_000), help="Width of a tile.  [default: as before]"
 )
-@_with_common
+@with_common
 def render(
     project: Path,
     output: Path,
@@ -340,7 +111,9 @@ def render(
     """
     from smalti.mosaic import render_project
 
-    size = _run(lambda **how: render_project(project, output, tile_px=tile_px, **how), jobs, quiet)
+    size = run_job(
+        lambda **how: render_project(project, output, tile_px=tile_px, **how), jobs, quiet
+    )
     values = {"output": str(output), "width": size[0], "height": size[1], "version": __version__}
     text = f"{output}  {size[0]} x {size[1]} px"
     report.tell(values, text, as_json=as_json, quiet=quiet)
@@ -351,11 +124,11 @@ def render(
 @click.argument("mosaic")
 @click.option(
     "--grid",
-    type=_grid,
+    type=columns_by_rows,
     metavar="COLSxROWS",
     help="Cells of the mosaic.  [default: its project's, or 64 across]",
 )
-@_with_common
+@with_common
 def score(
     target: str,
     mosaic: str,
@@ -380,13 +153,13 @@ def library() -> None:
 
 
 def _library_command(function: Callable[..., None]) -> Callable[..., None]:
-    return click.argument("photos", nargs=-1, required=True)(_with_common(function))
+    return click.argument("photos", nargs=-1, required=True)(with_common(function))
 
 
 def _scan(photos: tuple[str, ...], jobs: int | None, quiet: bool) -> Any:
     from smalti.core.library import default_index, scan
 
-    return _run(lambda **how: scan(photos, index=default_index(), **how), jobs, quiet)
+    return run_job(lambda **how: scan(photos, index=default_index(), **how), jobs, quiet)
 
 
 @library.command("scan")
@@ -478,22 +251,15 @@ def doctor(as_json: bool) -> None:
 @smalti.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    r"""Print completion for a SHELL.
+    """Print completion for a SHELL.
 
     \b
     bash   smalti completion bash >> ~/.bashrc
     zsh    smalti completion zsh >> ~/.zshrc
     fish   smalti completion fish > ~/.config/fish/completions/smalti.fish
-    """
+    """  # noqa: D301
     from click.shell_completion import get_completion_class
 
     found = get_completion_class(shell)
     assert found is not None
     click.echo(found(smalti, {}, "smalti", "_SMALTI_COMPLETE").source())
-
-
-def _run(job: Callable[..., Any], jobs: int | None, quiet: bool) -> Any:
-    from smalti.plugin.terminal import run, shown, workers
-
-    with shown(quiet) as show, workers(jobs or os.cpu_count() or 1) as pool:
-        return run(lambda progress: job(executor=pool, progress=progress), show)

@@ -10,7 +10,8 @@ from smalti.core.errors import printable
 
 if TYPE_CHECKING:
     from smalti.core.source import Skipped
-    from smalti.mosaic import Mosaic
+    from smalti.grid_mosaic import GridMosaic
+    from smalti.jigsaw_mosaic import JigsawMosaic
     from smalti.plan import Forecast
 
 _SMALL_CM = 1.3  # a tile printed smaller than this can hardly be made out
@@ -35,7 +36,7 @@ def warn_skipped(skipped: "Sequence[Skipped]") -> None:
         click.echo(f"smalti: left out {printable(skip.file)}: {skip.reason}", err=True)
 
 
-def warn_small(made: "Mosaic") -> None:
+def warn_small(made: "GridMosaic") -> None:
     """Warn of tiles too small to make out, where a size in print was asked for."""
     request = made.project.request
     cm = made.project.tile_px / request.dpi * 2.54
@@ -47,7 +48,7 @@ def warn_small(made: "Mosaic") -> None:
         )
 
 
-def summary(made: "Mosaic") -> str:
+def summary(made: "GridMosaic") -> str:
     """Tell what a mosaic came out as, what was done to the photos, and what to do next."""
     grid, quality = made.project.layout.grid, made.quality
     width, height = grid.tile_size(made.project.tile_px)
@@ -60,6 +61,23 @@ def summary(made: "Mosaic") -> str:
             f"{use}; colours moved by {quality.alteration_rms:.0f} of 255, nothing blended in",
             f"SSIM {quality.ssim_quarter:.3f}, colour difference {quality.delta_e_cell:.1f} "
             "seen from afar (not validated against human judgement)",
+            f"make it again at another size: smalti render {made.project_file} -o OUT --tile-px N",
+        ]
+    )
+
+
+def jigsaw_summary(made: "JigsawMosaic") -> str:
+    """Tell how a jigsaw is packed, before and after refinement, and what to do next."""
+    found, rigid = made.quality, made.rigid
+    return "\n".join(
+        [
+            f"{made.output}",
+            f"{len(made.project.placements):,} tiles in {made.containers} containers, "
+            f"{found['distinct']} of {made.shapes} shapes, each at most {found['max_reuse']} times",
+            f"coverage {found['coverage']:.1%} (rigid {rigid['coverage']:.1%}), "
+            f"overlap {found['overlap']:.1%} ({rigid['overlap']:.1%}), "
+            f"deformed by {found['deformation_mean']:.1%} of a tile",
+            f"colour difference {found['delta_e_blurred']:.1f} when blurred",
             f"make it again at another size: smalti render {made.project_file} -o OUT --tile-px N",
         ]
     )

@@ -1,6 +1,6 @@
 """Smalti: photomosaics laid optimally, and jigsaw image mosaics.
 
->>> from smalti import Photomosaic, make_mosaic
+>>> from smalti import Jigsaw, Photomosaic, make_mosaic
 """
 
 from typing import TYPE_CHECKING, Any
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 __all__ = [
     "Cancelled",
+    "Jigsaw",
     "Mosaic",
     "Photomosaic",
     "SmaltiError",
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
     from smalti.core.errors import Cancelled, SmaltiError
     from smalti.core.progress import Step
     from smalti.mosaic import Mosaic, make_mosaic
-    from smalti.request import Photomosaic
+    from smalti.request import Jigsaw, Photomosaic
 
 _HOMES = {
     "Cancelled": "smalti.core.errors",
+    "Jigsaw": "smalti.request",
     "Mosaic": "smalti.mosaic",
     "Photomosaic": "smalti.request",
     "SmaltiError": "smalti.core.errors",

@@ -1,204 +1,74 @@
-"""From a request to a mosaic: the one place where a request is read."""
+"""From a request to a mosaic, whatever its kind, and from a project to its picture."""
 
-import math
-import sys
-import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+from smalti.core.errors import BadInput
+from smalti.core.progress import Progress, silent
+from smalti.grid_mosaic import GridMosaic, make_photomosaic, render_grid
+from smalti.grid_project import GridProject, build_grid
+from smalti.jigsaw_mosaic import JigsawMosaic, make_jigsaw, render_jigsaw
+from smalti.jigsaw_project import JigsawProject, build_jigsaw
+from smalti.project import read_project
+from smalti.request import Jigsaw, Photomosaic, Request
 
-import smalti
-from smalti.core.adjust import alteration, colour_shifts
-from smalti.core.assign import Assignment, assign
-from smalti.core.errors import printable
-from smalti.core.features import (
-    Variant,
-    block_means,
-    feature_rows,
-    photo_rows,
-    tile_means,
-    variants,
-)
-from smalti.core.grid import Grid, canvas, cells_of
-from smalti.core.page import link_to, write_page
-from smalti.core.picture import MAX_PIXELS
-from smalti.core.progress import Progress, Step, silent
-from smalti.core.quality import Quality, measure, usage
-from smalti.core.render import Layout, bands
-from smalti.core.source import Skipped, label
-from smalti.core.writers import check_output, write_bytes, write_picture
-from smalti.plan import CELL_PX, Plan, check, make_plan, target_file
-from smalti.project import Project, project_path, read_project, to_json
-from smalti.request import Photomosaic
-
-_BATCH = 4096  # tiles whose colour moves are found at a time
-_CANVAS = 12_000_000  # px of the largest copy of the target that is kept
+Mosaic = GridMosaic | JigsawMosaic
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Mosaic:
-    """A photomosaic: where each photo lies, and how good the picture is.
-
-    Attributes
-    ----------
-    project : Project
-        The request and the layout; what ``smalti render`` needs.
-    assignment : Assignment
-    quality : Quality
-    photos : int
-        Usable photos in the library.
-    skipped : tuple of Skipped
-        Files left out, each with its reason.
-    seconds : dict
-        Wall time by phase: index, features, assign, render, total.
-    output, project_file : Path or None
-        What was written.
-    """
-
-    project: Project
-    assignment: Assignment
-    quality: Quality
-    photos: int
-    skipped: tuple[Skipped, ...]
-    seconds: dict[str, float]
-    output: Path | None = None
-    project_file: Path | None = None
-
-    def pixels(self, tile_px: int | None = None) -> NDArray[np.uint8]:
-        """Draw the mosaic in memory, (H, W, 3) uint8 sRGB.
-
-        Parameters
-        ----------
-        tile_px : int, optional
-            Width of a tile; the project's without.
-        """
-        return np.concatenate(
-            list(bands(self.project.layout, tile_px or self.project.tile_px, max_pixels=MAX_PIXELS))
-        )
-
-    def report(self) -> dict[str, Any]:
-        """Return what ``--json`` prints, as plain values."""
-        grid, laid = self.project.layout.grid, self.assignment
-        return {
-            "output": _text(self.output),
-            "project": _text(self.project_file),
-            "cells": grid.cells,
-            "columns": grid.columns,
-            "rows": grid.rows,
-            "photos": self.photos,
-            "skipped": [{"file": printable(s.file), "reason": s.reason} for s in self.skipped],
-            "assignment": {
-                "solver": laid.solver,
-                "total_cost": laid.total_cost,
-                "lower_bound": laid.lower_bound,
-                "gap": laid.gap,
-                "certified": laid.certified,
-            },
-            "quality": asdict(self.quality),
-            "seconds": self.seconds,
-            "peak_mb": peak_mb(),
-            "seed": self.project.request.seed,
-            "version": smalti.__version__,
-        }
-
-
+@overload
 def make_mosaic(
     request: Photomosaic,
+    *,
+    executor: Executor | None = ...,
+    progress: Progress = ...,
+    index: Path | None = ...,
+) -> GridMosaic: ...
+@overload
+def make_mosaic(
+    request: Jigsaw,
+    *,
+    executor: Executor | None = ...,
+    progress: Progress = ...,
+    index: Path | None = ...,
+) -> JigsawMosaic: ...
+def make_mosaic(
+    request: Request,
     *,
     executor: Executor | None = None,
     progress: Progress = silent,
     index: Path | None = None,
 ) -> Mosaic:
-    """Make a photomosaic.
+    """Make a mosaic.
 
     Parameters
     ----------
-    request : Photomosaic
+    request : Photomosaic or Jigsaw
     executor : Executor, optional
-        Reads photos and draws bands in parallel; the mosaic does not depend on it.
+        Works in parallel; the mosaic does not depend on it.
     progress : callable
         Given every `Step`; raising `Cancelled` in it cancels.
     index : Path, optional
-        The library's index; the user's own without.
+        Of the tiles already looked at; the user's own without.
 
     Returns
     -------
-    Mosaic
+    GridMosaic or JigsawMosaic
         Written to ``request.output`` if that is given, with its project beside it.
 
     Raises
     ------
     BadInput
-        If the target, the photos or an option cannot be used.
+        If the target, the tiles or an option cannot be used.
     SmaltiError
         If the picture cannot be written.
     Cancelled
         As raised by `progress`; nothing half-written stays.
     """
-    seconds, lap = {}, _Stopwatch()
-    plan = make_plan(request, executor=executor, progress=progress, index=index)
-    seconds["index"] = lap()
-
-    grid, library = plan.grid, plan.library
-    kinds = variants(request.variants, square=math.isclose(grid.aspect, 1, rel_tol=1e-3))
-    cell_px = _canvas_px(grid, request.detail)
-    cells = cells_of(canvas(plan.target, grid, cell_px, plan.background), grid)
-    whole = np.broadcast_to([0.0, 0, 1, 1], (grid.cells, 4))
-    means = block_means(cells, whole, request.detail)
-    cell_rows = feature_rows(means, space=request.space, adjust=request.adjust)
-    rows = photo_rows(
-        library.thumbs,
-        plan.frames,
-        kinds,
-        detail=request.detail,
-        space=request.space,
-        adjust=request.adjust,
-        progress=progress,
-    )
-    seconds["features"] = lap()
-
-    laid = assign(
-        cell_rows,
-        rows,
-        group=plan.group,
-        capacity=None if request.repeats == "free" else request.max_uses,
-        metric=request.metric,
-        progress=progress,
-    )
-    del rows
-    seconds["assign"] = lap()
-
-    layout = _lay_out(plan, laid, kinds, means.mean((1, 2)), request.adjust)
-    project = Project(request, layout, plan.tile_px)
-    compared = min(cell_px, *grid.tile_size(plan.tile_px))
-    goal = canvas(plan.target, grid, compared, plan.background)
-    output, project_file, likeness = _draw(project, goal, compared, executor, progress)
-    seconds["render"] = lap()
-    seconds["total"] = lap.total()
-
-    counts = usage(laid.photo, library.group, grid.columns)
-    quality = replace(
-        likeness,
-        **counts._asdict(),
-        alteration_rms=alteration(layout.shift),
-        target_blend=0.0,
-    )
-    return Mosaic(
-        project,
-        laid,
-        quality,
-        len(library.sources),
-        library.skipped,
-        {name: round(value, 3) for name, value in seconds.items()},
-        output,
-        project_file,
-    )
+    if isinstance(request, Jigsaw):
+        return make_jigsaw(request, executor=executor, progress=progress, index=index)
+    return make_photomosaic(request, executor=executor, progress=progress, index=index)
 
 
 def render_project(
@@ -228,142 +98,25 @@ def render_project(
     Raises
     ------
     BadInput
-        If the project cannot be used, or a photo of it is gone.
+        If the project cannot be used, or a tile of it is gone.
     """
-    project = read_project(file)
+    project = read_project(file, _build)
+    if tile_px is not None and not 1 <= tile_px <= 10_000:
+        raise BadInput(f"--tile-px is {tile_px}: a tile is 1 to 10000 px wide")
+    if isinstance(project, JigsawProject):
+        if tile_px is not None:
+            project = replace(project, scale=tile_px / _mean_side(project))
+        return render_jigsaw(project, output, progress=progress)
     if tile_px is not None:
-        check(1 <= tile_px <= 10_000, f"--tile-px is {tile_px}: a tile is 1 to 10000 px wide")
         project = replace(project, tile_px=tile_px)
-    size = _size(project)
-    check_output(output, size)
-    drawn = bands(project.layout, project.tile_px, max_pixels=MAX_PIXELS, executor=executor,
-                  progress=progress)  # fmt: skip
-    _write(project, drawn, output)
-    return size
+    return render_grid(project, output, executor=executor, progress=progress)
 
 
-def peak_mb() -> float | None:
-    """Largest resident size of this process so far, MB; None where it is not known."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)
+def _build(request: Request, data: dict[str, Any], folder: Path) -> GridProject | JigsawProject:
+    build = build_jigsaw if isinstance(request, Jigsaw) else build_grid
+    return build(request, data, folder)
 
 
-class _Stopwatch:
-    """Seconds since the last call, and since the beginning."""
-
-    def __init__(self) -> None:
-        self.begin = self.last = time.perf_counter()
-
-    def __call__(self) -> float:
-        now = time.perf_counter()
-        lap, self.last = now - self.last, now
-        return lap
-
-    def total(self) -> float:
-        return self.last - self.begin
-
-
-def _canvas_px(grid: Grid, detail: int) -> int:
-    return max(detail, min(CELL_PX, math.isqrt(_CANVAS // grid.cells)))
-
-
-def _lay_out(
-    plan: Plan,
-    laid: Assignment,
-    kinds: tuple[Variant, ...],
-    goals: NDArray[np.float32],
-    adjust: float,
-) -> Layout:
-    """Keep the photos that are used, and find each tile's colour move."""
-    used, photo = np.unique(laid.photo, return_inverse=True)
-    shift = np.empty((len(photo), 3), np.int16)
-    for start in range(0, len(photo), _BATCH):
-        part = slice(start, start + _BATCH)
-        owner, kind = laid.photo[part], laid.variant[part]
-        tiles = tile_means(plan.library.thumbs[owner], plan.frames[owner], kinds, kind, 8)
-        shift[part] = colour_shifts(tiles, goals[part], adjust)
-    return Layout(
-        grid=plan.grid,
-        sources=tuple(plan.library.sources[j] for j in used),
-        frames=plan.frames[used],
-        variants=kinds,
-        photo=photo.astype(np.intp),
-        variant=laid.variant,
-        shift=shift,
-    )
-
-
-def _draw(
-    project: Project,
-    goal: NDArray[np.uint8],
-    compared: int,
-    executor: Executor | None,
-    progress: Progress,
-) -> tuple[Path | None, Path | None, Quality]:
-    """Draw the mosaic once: into its file if there is one, and small for the comparison."""
-    grid = project.layout.grid
-    small = np.empty_like(goal)
-    drawn = _watched(
-        bands(project.layout, project.tile_px, max_pixels=MAX_PIXELS, executor=executor,
-              progress=progress),
-        lambda row, band: _shrink_into(small[row * compared : (row + 1) * compared], band),
-    )  # fmt: skip
-    output = Path(project.request.output) if project.request.output else None
-    if output is None:
-        for _ in drawn:
-            pass
-        written = None
-    else:
-        _write(project, drawn, output)
-        written = project_path(output)
-        write_bytes(written, to_json(project, output.absolute().parent).encode("ascii"))
-    progress(Step("score", 0, 0, "measuring the likeness"))
-    return output, written, measure(goal, small, columns=grid.columns, rows=grid.rows)
-
-
-def _watched(
-    drawn: Iterator[NDArray[np.uint8]], each: Callable[[int, NDArray[np.uint8]], None]
-) -> Iterator[NDArray[np.uint8]]:
-    for row, band in enumerate(drawn):
-        each(row, band)
-        yield band
-
-
-def _shrink_into(place: NDArray[np.uint8], band: NDArray[np.uint8]) -> None:
-    size = (place.shape[1], place.shape[0])
-    place[:] = np.asarray(Image.fromarray(band).resize(size, Image.Resampling.BOX))
-
-
-def _write(project: Project, drawn: Iterator[NDArray[np.uint8]], output: Path) -> None:
-    request, layout, size = project.request, project.layout, _size(project)
-    if output.suffix.lower() != ".html":
-        write_picture(drawn, size, output, dpi=request.dpi, quality=request.quality)
-        return
-    write_page(
-        drawn,
-        size,
-        output,
-        dpi=request.dpi,
-        quality=request.quality,
-        columns=layout.grid.columns,
-        rows=layout.grid.rows,
-        labels=[label(source) for source in layout.sources],
-        links=[link_to(source.file, output) for source in layout.sources],
-        tile=layout.photo,
-        title=target_file(request.target).stem,
-        facts=[("tiles", f"{layout.grid.cells:,}"), ("photos", f"{len(layout.sources):,}")],
-    )
-
-
-def _size(project: Project) -> tuple[int, int]:
-    grid = project.layout.grid
-    width, height = grid.tile_size(project.tile_px)
-    return grid.columns * width, grid.rows * height
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else printable(str(path))
+def _mean_side(project: JigsawProject) -> float:
+    """Side of a mean tile on the raster that was packed, px."""
+    return sum(p.pose.scale for p in project.placements) / len(project.placements)

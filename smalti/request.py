@@ -6,10 +6,11 @@ are used: `smalti.mosaic.make_mosaic` refuses what it cannot use.
 """
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 FORMATS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".dzi", ".html")
+SHAPE_FORMATS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".dzi", ".svg")
 VARIANTS = ("mirror", "crops", "turns")
 SPACES = ("rgb", "lab", "oklab")
 METRICS = ("sqeuclidean", "euclidean", "l1", "cosine")
@@ -93,38 +94,131 @@ class Photomosaic:
     quality: int = 92
     strict: bool = False
 
-    def to_json(self) -> str:
-        """Return the request as one line of JSON that `from_json` reads back."""
-        return json.dumps({"kind": "photomosaic", **asdict(self)})
 
-    @classmethod
-    def from_json(cls, text: str) -> "Photomosaic":
-        """Build a request from `to_json`'s text.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jigsaw:
+    """A jigsaw image mosaic to make: clip art packed into the shapes of a picture.
 
-        Raises
-        ------
-        ValueError
-            Naming what is malformed: not JSON, another kind, an unknown or
-            missing field, a value of the wrong type.
-        """
-        try:
-            values = json.loads(text)
-        except RecursionError:
-            raise ValueError("a request is not nested that deeply") from None
-        if not isinstance(values, dict) or values.pop("kind", None) != "photomosaic":
-            raise ValueError('a request is a JSON object with "kind": "photomosaic"')
-        known = {field.name: field for field in fields(cls)}
-        for name, value in values.items():
-            if name not in known:
-                raise ValueError(f"unknown field {name!r} in the request")
-            if not _fits(value, str(known[name].type)):
-                raise ValueError(f"field {name!r} of the request cannot be {value!r}")
-        if missing := {"target", "photos"} - values.keys():
-            raise ValueError(f"the request lacks {', '.join(sorted(missing))}")
-        frozen: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
-        }
-        return cls(**frozen)
+    Attributes
+    ----------
+    target : str
+        Picture to imitate: a file, or ``@demo`` and ``@NAME`` for the ones shipped.
+    shapes : tuple of str
+        Folders, files, ``.zip`` of clip art, or ``@demo``.
+    output : str
+        File to write, its ending one of `SHAPE_FORMATS`; empty to write nothing.
+    geometry : str
+        GeoJSON file for every final contour; empty for none.
+    tiles : int or None
+        About how many tiles; None for 1200.
+    tile_px : float or None
+        Side of a mean tile in the picture, px, instead of `tiles`.
+    size_ratio : float
+        Largest over smallest tile, at most.
+    segments : int or None
+        About how many containers; None for as many as the picture has.
+    labels, mask, edges, colors : str
+        Pictures of the target's shape: containers by colour; one container where
+        it is light; extra borders where it is dark or opaque; colours instead of
+        the target's. Empty for none.
+    w_color, w_gap, w_overlap, w_deform, w_look : float
+        Weights of the energy (equation 7).
+    deform : float
+        How far tiles may be deformed; 0 leaves them rigid, 1 is usual.
+    rotate : str
+        ``"free"``, ``"upright"``, or the largest turn in degrees.
+    adjust : float
+        How far a tile's colour moves to its place's, 0 to 1, and at most 25 dE.
+    background : str
+        ``"darken"`` for the blurred target, darkened; ``"target"``; or a colour.
+    reuse : int or None
+        How often a tile may appear; None for a limit that suits the number of tiles.
+    spacing : float
+        Nearer than this many tiles, copies of a tile cost more.
+    candidates : str
+        ``"scan"`` of a colour shortlist, or geometric ``"hashing"``.
+    time_limit : float or None
+        Seconds after which the packing is taken as it is.
+    width : int
+        Long side of the picture, px.
+    dpi : float
+        Dots an inch, written into the file.
+    quality : int
+        Of JPEG and WebP, 1 to 100.
+    seed : int
+        Of everything random.
+    strict : bool
+        Stop at the first shape that cannot be used, instead of leaving it out.
+    """
+
+    target: str
+    shapes: tuple[str, ...]
+    output: str = ""
+    geometry: str = ""
+    tiles: int | None = None
+    tile_px: float | None = None
+    size_ratio: float = 3.0
+    segments: int | None = None
+    labels: str = ""
+    mask: str = ""
+    edges: str = ""
+    colors: str = ""
+    w_color: float = 1.0
+    w_gap: float = 1.0
+    w_overlap: float = 1.0
+    w_deform: float = 1.0
+    w_look: float = 1.0
+    deform: float = 1.0
+    rotate: str = "free"
+    adjust: float = 0.6
+    background: str = "darken"
+    reuse: int | None = None
+    spacing: float = 6.0
+    candidates: str = "scan"
+    time_limit: float | None = None
+    width: int = 3000
+    dpi: float = 300.0
+    quality: int = 92
+    seed: int = 0
+    strict: bool = False
+
+
+Request = Photomosaic | Jigsaw
+_KINDS: dict[str, type[Photomosaic] | type[Jigsaw]] = {"photomosaic": Photomosaic, "jigsaw": Jigsaw}
+
+
+def to_json(request: Request) -> str:
+    """Return a request as one line of JSON that `from_json` reads back."""
+    return json.dumps({"kind": type(request).__name__.lower(), **asdict(request)})
+
+
+def from_json(text: str) -> Request:
+    """Build a request from `to_json`'s text.
+
+    Raises
+    ------
+    ValueError
+        Naming what is malformed: not JSON, another kind, an unknown or
+        missing field, a value of the wrong type.
+    """
+    try:
+        values = json.loads(text)
+    except RecursionError:
+        raise ValueError("a request is not nested that deeply") from None
+    kind = values.pop("kind", None) if isinstance(values, dict) else None
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise ValueError(f'a request is a JSON object with a "kind" of {", ".join(_KINDS)}')
+    known = {field.name: field for field in fields(_KINDS[kind])}
+    for name, value in values.items():
+        if name not in known:
+            raise ValueError(f"unknown field {name!r} in the request")
+        if not _fits(value, str(known[name].type)):
+            raise ValueError(f"field {name!r} of the request cannot be {value!r}")
+    needed = {name for name, field in known.items() if field.default is MISSING}
+    if missing := needed - values.keys():
+        raise ValueError(f"the request lacks {', '.join(sorted(missing))}")
+    frozen: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return _KINDS[kind](**frozen)
 
 
 def _fits(value: Any, annotation: str) -> bool:

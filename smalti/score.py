@@ -11,6 +11,7 @@ from smalti.core.errors import SmaltiError
 from smalti.core.grid import Grid, canvas, columns_and_rows, lay_grid
 from smalti.core.picture import read_picture
 from smalti.core.quality import measure
+from smalti.grid_project import build_grid
 from smalti.plan import CELL_PX, check, target_file
 from smalti.project import project_path, read_project
 
@@ -61,7 +62,7 @@ def score_pictures(
 
 def _grid_beside(mosaic: Path) -> tuple[int, int] | None:
     try:
-        grid = read_project(project_path(mosaic)).layout.grid
+        grid = read_project(project_path(mosaic), build_grid).layout.grid
     except SmaltiError:
         return None
     return grid.columns, grid.rows

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.color import rgb2lab
 
-from smalti.core.color import SPACES, delta_e_2000, to_space
+from smalti.core.color import SPACES, delta_e_2000, from_lab, to_space
 from smalti.core.errors import BadInput
 
 CORNERS = np.array([[r, g, b] for r in (0, 255) for g in (0, 255) for b in (0, 255)], np.uint8)
@@ -88,3 +88,15 @@ def test_delta_e_is_symmetric_and_zero_for_equals() -> None:
 def test_importing_color_does_not_import_skimage() -> None:
     code = "import sys, smalti.core.color; sys.exit('skimage' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_from_lab_undoes_to_space(rng: np.random.Generator) -> None:
+    rgb = rng.uniform(0, 255, (500, 3)).astype(np.float32)
+    rgb[:8] = CORNERS
+    np.testing.assert_allclose(from_lab(to_space(rgb, "lab")), rgb, atol=0.05)
+
+
+def test_beyond_the_gamut_from_lab_leaves_the_range() -> None:
+    assert from_lab([50, 100, -100])[1] < 0
+    assert (from_lab([110, 0, 0]) > 255).all()
+    assert (from_lab([-5, 0, 0]) < 0).all()

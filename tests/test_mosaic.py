@@ -14,6 +14,7 @@ from PIL import Image
 from smalti import Cancelled, Photomosaic, Step, make_mosaic
 from smalti.core.errors import BadInput
 from smalti.core.picture import read_picture
+from smalti.grid_project import build_grid
 from smalti.mosaic import render_project
 from smalti.plan import forecast, target_file
 from smalti.project import project_path, read_project
@@ -314,15 +315,15 @@ def test_a_damaged_project_is_refused(
 ) -> None:
     made = make_mosaic(replace(request_, output=str(tmp_path / "m.png")))
     assert made.project_file is not None
-    assert read_project(made.project_file).request == made.project.request
+    assert read_project(made.project_file, build_grid).request == made.project.request
     with pytest.raises(BadInput, match=r"m\.smalti\.json"):
-        read_project(damaged(made.project_file, **change))
+        read_project(damaged(made.project_file, **change), build_grid)
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff\xfe", b"[" * 200_000])
 def test_what_is_no_project_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "p.json").write_bytes(content)
     with pytest.raises(BadInput, match="not a project"):
-        read_project(tmp_path / "p.json")
+        read_project(tmp_path / "p.json", build_grid)
     with pytest.raises(BadInput, match="cannot read"):
-        read_project(tmp_path / "absent.json")
+        read_project(tmp_path / "absent.json", build_grid)

@@ -171,6 +171,21 @@ def test_transparent_colour_of_a_palette() -> None:
     assert pixels[0, 7].tolist() == [0, 255, 0]
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "RGB", "L", "1"])
+def test_transparency_is_kept_without_a_background(mode: str) -> None:
+    image = scene().convert("RGBA")
+    image.paste((0, 0, 0, 0), (0, 0, 10, 10))
+    image = image.quantize(8).convert(mode) if mode == "PA" else image.convert(mode)
+    pixels = read_picture(encoded(image, "TIFF" if mode == "PA" else "PNG"), background=None).pixels
+    assert pixels.shape == (64, 96, 4)
+    expected = np.full((64, 96), 255)
+    if "A" in mode:
+        expected[:10, :10] = 0
+    np.testing.assert_array_equal(pixels[..., 3], expected)
+    flat = read_picture(encoded(image, "TIFF" if mode == "PA" else "PNG")).pixels
+    np.testing.assert_array_equal(pixels[20:, 20:, :3], flat[20:, 20:])
+
+
 def test_first_frame() -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in (RED, GREEN)]
     file = encoded(frames[0], "PNG", save_all=True, append_images=frames[1:])

@@ -219,3 +219,11 @@ def test_unreadable_folder_is_skipped(album: Path, monkeypatch: pytest.MonkeyPat
     sources, skipped = expand([str(album)])
     assert len(sources) == 2
     assert skipped[0].reason == "permission denied"
+
+
+def test_every_kind_of_source_has_alpha_if_asked(sheet: Path, archive: Path) -> None:
+    kinds = [Source(str(sheet)), Source(str(archive), "b.png"), Source(str(sheet), "4x2:3")]
+    for source in kinds:
+        flat, clear = (open_source(source, transparent=t).pixels for t in (False, True))
+        np.testing.assert_array_equal(clear[..., :3], flat)
+        assert (clear[..., 3] == 255).all()

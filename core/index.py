@@ -1,0 +1,194 @@
+"""What was learned from files, remembered between runs."""
+
+import os
+import sqlite3
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import PIL
+
+from smalti.core.errors import UnusablePicture
+from smalti.core.progress import Progress, Step, each_result, silent
+from smalti.core.source import Source, stamp
+
+_CHUNK = 16  # files a task: a quarter of a second's work, and what a kill may lose
+
+
+class Look(NamedTuple):
+    """What one look at a file told.
+
+    Attributes
+    ----------
+    stamp : tuple of int or None
+        The file's state just before the look; None where the outcome is not
+        the file's own doing and should not be remembered.
+    data : bytes
+        What was learned.
+    reason : str
+        Why nothing was learned; empty if something was.
+    """
+
+    stamp: tuple[int, int] | None
+    data: bytes = b""
+    reason: str = ""
+
+
+def looks(
+    sources: Sequence[Source],
+    learn: Callable[[Source], bytes],
+    *,
+    kind: str,
+    limits: str = "",
+    text: str = "",
+    index: Path | None = None,
+    executor: Executor | None = None,
+    progress: Progress = silent,
+) -> Generator[tuple[int, Look], None, None]:
+    """Yield number and look of every source: first the known, then the read.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+    learn : callable
+        Reads one source, or raises `UnusablePicture`; picklable when
+        `executor` runs processes.
+    kind : str
+        Table of the index, an identifier: one for each form of data.
+    limits : str
+        What a refusal depends on; under other limits it is tried again.
+    text : str
+        What the reading is called, for people.
+    index : Path, optional
+        Where to remember; without one, nothing is. A broken index is
+        replaced, an unwritable one unused.
+    executor : Executor, optional
+        Reads files in parallel.
+    progress : callable
+        Called with steps of the phase ``"index"``, counted in sources.
+    """
+    with closing(_Index(index, kind, f"Pillow {PIL.__version__}, {limits}")) as known:
+        unread: list[int] = []
+        for done, source in enumerate(sources):
+            if done % 1000 == 0:
+                progress(Step("index", done - len(unread), len(sources), "looking for changes"))
+            look = known.get(source)
+            if look is None:
+                unread.append(done)
+            else:
+                yield done, look
+
+        def in_sources(step: Step) -> None:
+            left = max(0, len(unread) - step.done * _CHUNK)
+            progress(replace(step, done=len(sources) - left, total=len(sources)))
+
+        chunks = [unread[start : start + _CHUNK] for start in range(0, len(unread), _CHUNK)]
+        tasks = [[sources[i] for i in chunk] for chunk in chunks]
+        results = each_result(
+            partial(_look_at_all, learn),
+            tasks,
+            phase="index",
+            text=text,
+            executor=executor,
+            progress=in_sources,
+        )
+        for chunk, task, batch in zip(chunks, tasks, results, strict=True):
+            known.put(task, batch)
+            yield from zip(chunk, batch, strict=True)
+
+
+def _look_at_all(learn: Callable[[Source], bytes], sources: Sequence[Source]) -> list[Look]:
+    return [_look_at(learn, source) for source in sources]
+
+
+def _look_at(learn: Callable[[Source], bytes], source: Source) -> Look:
+    state = None
+    try:
+        with suppress(OSError):  # whatever it is, reading says it better
+            state = stamp(source.file)
+        return Look(state, learn(source))
+    except UnusablePicture as error:
+        cause = error.__cause__
+        passing = isinstance(cause, MemoryError) or getattr(cause, "errno", None) is not None
+        return Look(None if passing else state, reason=error.reason)
+
+
+class _Index:
+    """Looks of earlier runs, in SQLite.
+
+    It is a cache: whatever goes wrong with it, the files are read again. It
+    may be used by several processes at once.
+    """
+
+    def __init__(self, file: Path | None, kind: str, reader: str) -> None:
+        self._file = file
+        self._kind = kind
+        self._reader = reader  # which programs and limits a refusal depends on
+        self._database: sqlite3.Connection | None = None
+        for _ in range(2):  # a broken file is removed, then there is none
+            if self._file is not None and self._database is None:
+                with self._tolerance():
+                    self._file.parent.mkdir(parents=True, exist_ok=True)
+                    self._database = sqlite3.connect(self._file, timeout=30)
+                    self._database.execute("PRAGMA journal_mode = WAL")
+                    self._database.execute("PRAGMA synchronous = NORMAL")
+                    self._database.execute(
+                        f"CREATE TABLE IF NOT EXISTS {kind} (path BLOB, part TEXT, "
+                        "length INTEGER, changed_ns INTEGER, data BLOB, reason TEXT, "
+                        "reader TEXT, PRIMARY KEY (path, part))"
+                    )
+
+    def get(self, source: Source) -> Look | None:
+        """Recall an unchanged file."""
+        if self._database is None:
+            return None
+        with self._tolerance():
+            state = stamp(source.file)
+            row = self._database.execute(
+                f"SELECT data, reason, reader FROM {self._kind} "
+                "WHERE path = ? AND part = ? AND length = ? AND changed_ns = ?",
+                (os.fsencode(source.file), source.part, *state),
+            ).fetchone()
+            if row and (not row[1] or row[2] == self._reader):
+                return Look(state, *row[:2])
+        return None
+
+    def put(self, sources: Sequence[Source], looks: Sequence[Look]) -> None:
+        """Remember a batch, all of it or nothing."""
+        if self._database is None:
+            return
+        rows = [
+            (
+                *(os.fsencode(source.file), source.part, *look.stamp),
+                *(look.data, look.reason, self._reader),
+            )
+            for source, look in zip(sources, looks, strict=True)
+            if look.stamp is not None
+        ]
+        with self._tolerance(), self._database:
+            self._database.executemany(
+                f"INSERT OR REPLACE INTO {self._kind} VALUES (?, ?, ?, ?, ?, ?, ?)", rows
+            )
+
+    def close(self) -> None:
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    @contextmanager
+    def _tolerance(self) -> Iterator[None]:
+        """Go on without the index if it fails, and remove it if it is broken."""
+        try:
+            yield
+        except OSError:
+            pass  # the file is gone, or there can be no such folder
+        except sqlite3.DatabaseError as error:
+            self.close()
+            # Operational: locked, full, not writable; all but the file itself.
+            if self._file is not None and not isinstance(error, sqlite3.OperationalError):
+                for ending in ("", "-wal", "-shm"):
+                    Path(f"{self._file}{ending}").unlink(missing_ok=True)

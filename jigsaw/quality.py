@@ -1,0 +1,269 @@
+"""The metric suite of a jigsaw mosaic: how well it is packed, and how like its target it is.
+
+Measured on a raster finer than the one it was packed on. No number here is
+validated against human judgement; deformation can buy any coverage and many
+tiny tiles any recall, so the columns stand together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from scipy import ndimage
+
+from smalti.core.color import delta_e_2000, to_space
+from smalti.jigsaw.placement import Placement
+
+_FINE = 3  # pixels of the measuring raster along a pixel of the packing raster
+_NEAR_PX = 2.0  # of the packing raster: how near an edge counts as the same edge
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """How well tiles fill their containers; shares of the containers' area.
+
+    Attributes
+    ----------
+    coverage : float
+        Covered by some tile of the container.
+    overlap : float
+        Covered more than once, counted as often as it is too much.
+    spill : float
+        Area of tiles beyond their own container.
+    largest_gap : float
+        Radius of the largest circle in a gap, over the mean side of a tile
+        (square root of its area).
+    border_mean_px : float
+        Mean distance of the containers' borders to the nearest tile edge, px
+        of the packing raster.
+    border_recall : float
+        Share of the containers' borders with a tile edge within 2 px.
+    border_precision : float
+        Share of the tile edges within a quarter tile of a border that lie
+        within 2 px of it: how clean the border is.
+    border_control : float
+        The recall of the same borders moved by half a tile: what chance gives.
+    invalid : int
+        Contours that cross themselves.
+    distinct : int
+        Different tiles, near-duplicates counted as one.
+    effective : float
+        Exponential of the entropy of their use: as many, equally used, would
+        be as varied.
+    max_reuse : int
+        Uses of the most used.
+    """
+
+    coverage: float
+    overlap: float
+    spill: float
+    largest_gap: float
+    border_mean_px: float
+    border_recall: float
+    border_precision: float
+    border_control: float
+    invalid: int
+    distinct: int
+    effective: float
+    max_reuse: int
+
+
+def measure_packing(
+    placements: Sequence[Placement], labels: NDArray[np.intp], group: NDArray[np.intp]
+) -> Packing:
+    """Measure how well containers are filled.
+
+    Parameters
+    ----------
+    placements : sequence of Placement
+        Contours in px of `labels`.
+    labels : ndarray of shape (H, W), intp
+        Container of every pixel; -1 where nothing is to be filled.
+    group : ndarray of shape (m,), intp
+        Near-duplicate group of each tile of the library.
+
+    Returns
+    -------
+    Packing
+    """
+    fine = np.repeat(np.repeat(labels, _FINE, 0), _FINE, 1)
+    inside, count, beyond, edges = fine >= 0, np.zeros(fine.shape, np.int16), 0, _Edges(fine.shape)
+    for placement in placements:
+        window, mask = filled(placement.contour * _FINE, fine.shape)
+        own = fine[window] == placement.container
+        count[window] += mask & own
+        beyond += int((mask & ~own).sum())
+        edges.draw(placement.contour * _FINE)
+    area = max(1, int(inside.sum()))
+    gaps = inside & (count == 0)
+    sides = np.sqrt([abs(shoelace(p.contour)) for p in placements] or [1.0])
+    return Packing(
+        coverage=float(1 - gaps.sum() / area),
+        overlap=float(np.maximum(count - 1, 0).sum() / area),
+        spill=beyond / area,
+        largest_gap=float(_inscribed(gaps) / _FINE / sides.mean()),
+        invalid=int((~shapely.is_valid(_polygons(placements))).sum()),
+        **_borders(labels, edges.mask, float(sides.mean()))._asdict(),
+        **_variety(placements, group)._asdict(),
+    )
+
+
+def _inscribed(gaps: NDArray[np.bool_]) -> float:
+    """Radius of the largest circle in a mask, px; it ends at the picture's rim."""
+    return float(ndimage.distance_transform_edt(np.pad(gaps, 1)).max())
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How like its target a mosaic looks.
+
+    Attributes
+    ----------
+    delta_e_blurred : float
+        Mean CIEDE2000 after both are blurred by a third of a tile.
+    delta_e_pixel : float
+        The same pixel by pixel.
+    coverage_alpha : float
+        Share of the containers more than half covered by what tiles show: their
+        holes do not count.
+    """
+
+    delta_e_blurred: float
+    delta_e_pixel: float
+    coverage_alpha: float
+
+
+def measure_likeness(
+    target: NDArray[np.uint8],
+    picture: NDArray[np.uint8],
+    alpha: NDArray[np.float32],
+    labels: NDArray[np.intp],
+    tile_px: float,
+) -> Likeness:
+    """Compare a mosaic with its target, where it is to be filled.
+
+    Parameters
+    ----------
+    target, picture : ndarray of shape (H, W, 3), uint8 sRGB
+    alpha : ndarray of shape (H, W), float32
+        How far tiles cover each pixel, 0 to 1.
+    labels : ndarray of shape (H, W), intp
+        -1 where nothing is to be filled.
+    tile_px : float
+        Mean side of a tile, px.
+    """
+    inside = labels >= 0
+    both = [to_space(p, "lab") for p in (target, picture)]
+    sigma = (tile_px / 3, tile_px / 3, 0)
+    soft = [ndimage.gaussian_filter(lab, sigma) for lab in both]
+    return Likeness(
+        delta_e_blurred=_mean_delta_e(soft[0][inside], soft[1][inside]),
+        delta_e_pixel=_mean_delta_e(both[0][inside], both[1][inside]),
+        coverage_alpha=float((alpha[inside] > 0.5).mean()),
+    )
+
+
+def shoelace(contour: NDArray[np.float64]) -> float:
+    """Signed area of a polygon, positive where x turns towards y."""
+    x, y = contour.T
+    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+
+
+def filled(
+    contour: NDArray[np.float64], shape: tuple[int, ...]
+) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
+    """Pixels whose centre lies in a polygon, as a window of the raster and its mask.
+
+    Parameters
+    ----------
+    contour : ndarray of shape (k, 2), float64
+        (x, y) px; the first pixel reaches from 0 to 1.
+    shape : (int, int)
+        Of the raster; what lies outside is cut off.
+    """
+    from skimage.draw import polygon2mask  # slow to import
+
+    low = np.clip(np.floor(contour.min(0)).astype(int), 0, shape[1::-1])
+    high = np.clip(np.ceil(contour.max(0)).astype(int), low, shape[1::-1])
+    window = (slice(low[1], high[1]), slice(low[0], high[0]))
+    size = (int(high[1] - low[1]), int(high[0] - low[0]))
+    if 0 in size:
+        return window, np.zeros(size, bool)
+    mask: NDArray[np.bool_] = polygon2mask(size, (contour - low - 0.5)[:, ::-1])
+    return window, mask
+
+
+class _Borders(NamedTuple):
+    border_mean_px: float
+    border_recall: float
+    border_precision: float
+    border_control: float
+
+
+class _Variety(NamedTuple):
+    distinct: int
+    effective: float
+    max_reuse: int
+
+
+class _Edges:
+    """A raster on which the outlines of tiles are drawn."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.image = Image.new("1", (shape[1], shape[0]))
+        self.pen = ImageDraw.Draw(self.image)
+
+    def draw(self, contour: NDArray[np.float64]) -> None:
+        closed = np.concatenate([contour, contour[:1]]) - 0.5
+        self.pen.line([(x, y) for x, y in closed], fill=1)
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        return np.asarray(self.image)
+
+
+def _borders(labels: NDArray[np.intp], edges: NDArray[np.bool_], side: float) -> _Borders:
+    """Compare the borders of containers with the edges of tiles on the fine raster."""
+    fine = np.repeat(np.repeat(labels, _FINE, 0), _FINE, 1)
+    border = np.zeros(fine.shape, bool)
+    border[:, 1:] |= fine[:, 1:] != fine[:, :-1]
+    border[1:] |= fine[1:] != fine[:-1]
+    # The picture's own rim is a wall as well, but no border anybody sees.
+    if not border.any():
+        return _Borders(0.0, 1.0, 1.0, 1.0)
+    if not edges.any():
+        return _Borders(float(np.hypot(*labels.shape)), 0.0, 1.0, 0.0)
+    to_edge = ndimage.distance_transform_edt(~edges) / _FINE
+    to_border = ndimage.distance_transform_edt(~border) / _FINE
+    beside = to_border[edges & (to_border <= side / 4)]
+    moved = np.roll(border, round(side / 2 * _FINE), (0, 1))
+    return _Borders(
+        border_mean_px=float(to_edge[border].mean()),
+        border_recall=float((to_edge[border] <= _NEAR_PX).mean()),
+        border_precision=float((beside <= _NEAR_PX).mean()) if len(beside) else 1.0,
+        border_control=float((to_edge[moved] <= _NEAR_PX).mean()),
+    )
+
+
+def _variety(placements: Sequence[Placement], group: NDArray[np.intp]) -> _Variety:
+    if not placements:
+        return _Variety(0, 0.0, 0)
+    _, uses = np.unique(group[[p.tile for p in placements]], return_counts=True)
+    share = uses / uses.sum()
+    return _Variety(len(uses), float(np.exp(-(share * np.log(share)).sum())), int(uses.max()))
+
+
+def _polygons(placements: Sequence[Placement]) -> NDArray[np.object_]:
+    return np.array([shapely.Polygon(p.contour) for p in placements], object)
+
+
+def _mean_delta_e(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    chunks = range(0, len(one), 1 << 20)  # the formula has dozens of temporaries
+    total = sum(
+        delta_e_2000(one[i : i + (1 << 20)], other[i : i + (1 << 20)]).sum() for i in chunks
+    )
+    return float(total) / max(1, len(one))

@@ -1,0 +1,183 @@
+"""The project of a jigsaw image mosaic."""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from smalti.core.picture import read_picture
+from smalti.jigsaw.placement import Placement
+from smalti.jigsaw.pose import Pose
+from smalti.jigsaw.shapes import POINTS, ShapeLibrary
+from smalti.project import absolute, project_text, relative, whole
+from smalti.request import Jigsaw, Request
+
+_MOST_TILES = 1_000_000
+_MOST_PX = 100_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JigsawProject:
+    """A jigsaw that has been packed.
+
+    Attributes
+    ----------
+    request : Jigsaw
+        What was asked for.
+    size : (int, int)
+        Width and height of the raster on which contours lie, px.
+    target : (int, int)
+        Width and height of the target, px.
+    scale : float
+        Pixels of the picture along a pixel of that raster.
+    library : ShapeLibrary
+        The shapes used, and no others.
+    placements : tuple of Placement
+        Their `tile` counts in `library`.
+    moves : ndarray of shape (n, 3), float32
+        CIELAB added to the colours of each tile.
+    background : ndarray of shape (h, w, 3), uint8
+        Small; it is blurred or of one colour.
+    """
+
+    request: Jigsaw
+    size: tuple[int, int]
+    target: tuple[int, int]
+    scale: float
+    library: ShapeLibrary
+    placements: tuple[Placement, ...]
+    moves: NDArray[np.float32]
+    background: NDArray[np.uint8]
+
+
+def jigsaw_text(project: JigsawProject, folder: Path) -> str:
+    """Write a project as JSON text for a file in `folder`."""
+    library, placements = project.library, project.placements
+    picture = io.BytesIO()
+    Image.fromarray(project.background).save(picture, "PNG")
+    return project_text(
+        project.request,
+        {
+            "size": list(project.size),
+            "target": list(project.target),
+            "scale": project.scale,
+            "shapes": [[relative(s.file, folder), s.part] for s in library.sources],
+            "outlines": {
+                "contour": library.contours.round(5).tolist(),
+                "size": library.size.tolist(),
+                "centroid": library.centroid.tolist(),
+                "lab": library.lab.round(2).tolist(),
+            },
+            "placements": {
+                "tile": [p.tile for p in placements],
+                "container": [p.container for p in placements],
+                "pose": [list(p.pose) for p in placements],
+                "contour": [p.contour.tolist() for p in placements],
+                "energy": [round(p.energy, 4) for p in placements],
+                "move": project.moves.tolist(),
+            },
+            "background": base64.b64encode(picture.getvalue()).decode("ascii"),
+        },
+    )
+
+
+def build_jigsaw(request: Request, data: dict[str, Any], folder: Path) -> JigsawProject:
+    """Make a project of a file's values; for `smalti.project.read_project`."""
+    if not isinstance(request, Jigsaw):
+        raise TypeError("it is no jigsaw")
+    width, height = whole(data["size"], (2,), 1, _MOST_PX).tolist()
+    target = whole(data["target"], (2,), 1, _MOST_PX).tolist()
+    outlines, laid = data["outlines"], data["placements"]
+    sources = tuple(absolute(file, part, folder) for file, part in data["shapes"])
+    m, n = len(sources), len(laid["tile"])
+    if n > _MOST_TILES:
+        raise ValueError(f"{n} tiles are too many")
+    contours = _real(outlines["contour"], (m, POINTS, 2), 100)
+    library = outlines_only(
+        sources,
+        contours,
+        _real(outlines["size"], (m,), _MOST_PX),
+        _real(outlines["centroid"], (m, 2), _MOST_PX),
+        _real(outlines["lab"], (m, 3), 200).astype(np.float32),
+    )
+    poses = _real(laid["pose"], (n, 4), _MOST_PX)
+    shapes = _real(laid["contour"], (n, POINTS, 2), _MOST_PX)
+    energies = _real(laid["energy"], (n,), np.inf)
+    tiles = whole(laid["tile"], (n,), 0, m - 1)
+    containers = whole(laid["container"], (n,), 0, _MOST_PX)
+    background = read_picture(io.BytesIO(base64.b64decode(data["background"])), name="background")
+    scale = float(data["scale"])
+    if not 0.01 <= scale <= 1000:
+        raise ValueError(f"scale is {scale}")
+    return JigsawProject(
+        request=request,
+        size=(width, height),
+        target=(target[0], target[1]),
+        scale=scale,
+        library=library,
+        placements=tuple(
+            Placement(int(t), int(c), Pose(*p), shape, float(e))
+            for t, c, p, shape, e in zip(
+                tiles, containers, poses.tolist(), shapes, energies, strict=True
+            )
+        ),
+        moves=_real(laid["move"], (n, 3), 200).astype(np.float32),
+        background=background.pixels,
+    )
+
+
+def used_only(
+    library: ShapeLibrary, placements: Sequence[Placement]
+) -> tuple[ShapeLibrary, NDArray[np.intp]]:
+    """Keep the shapes that are used, and say which of them each placement uses.
+
+    Numbers are rounded as the project file rounds them, so that a picture and
+    the one made again from its project are the same to the byte.
+    """
+    used, tile = np.unique([p.tile for p in placements], return_inverse=True)
+    kept = outlines_only(
+        tuple(library.sources[t] for t in used),
+        library.contours[used].round(5),
+        library.size[used],
+        library.centroid[used],
+        library.lab[used].round(2),
+    )
+    return kept, tile.astype(np.intp)
+
+
+def outlines_only(
+    sources: tuple[Any, ...],
+    contours: NDArray[np.float64],
+    size: NDArray[np.float64],
+    centroid: NDArray[np.float64],
+    lab: NDArray[np.float32],
+) -> ShapeLibrary:
+    """Make a library of what drawing needs; what only packing needs is left at zero."""
+    count = len(sources)
+    nothing = np.zeros(count, np.float32)
+    return ShapeLibrary(
+        sources=sources,
+        contours=contours,
+        size=size,
+        centroid=centroid,
+        lab=lab,
+        spread=nothing,
+        light=nothing,
+        colours=np.zeros((count, 1, 1, 3), np.float32),
+        reach=np.abs(contours).max((1, 2), initial=0),
+        group=np.arange(count),
+        skipped=(),
+    )
+
+
+def _real(values: Any, shape: tuple[int, ...], most: float) -> NDArray[np.float64]:
+    array = np.array(values, float).reshape(shape)
+    if not np.isfinite(array).all() or (array.size and np.abs(array).max() > most):
+        raise ValueError(f"there are numbers beyond {most:g}")
+    return array

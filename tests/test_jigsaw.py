@@ -1,0 +1,210 @@
+"""The whole way of a jigsaw: request in; picture, project, SVG and GeoJSON out."""
+
+import json
+import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+from PIL import Image, ImageDraw
+
+from smalti import Cancelled, Jigsaw, Step, make_mosaic
+from smalti.core.errors import BadInput
+from smalti.core.picture import read_picture
+from smalti.jigsaw_mosaic import JigsawMosaic
+from smalti.mosaic import render_project
+from smalti.project import project_path
+
+COLUMNS = {
+    *("coverage", "coverage_alpha", "overlap", "spill", "largest_gap", "delta_e_blurred"),
+    *("delta_e_pixel", "border_mean_px", "border_recall", "border_precision", "border_control"),
+    *("deformation_mean", "deformation_p95", "distinct", "effective", "max_reuse", "invalid"),
+}
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A target of a red disc on blue."""
+    folder = tmp_path_factory.mktemp("scene")
+    target = Image.new("RGB", (240, 160), (40, 70, 160))
+    ImageDraw.Draw(target).ellipse((70, 30, 170, 130), fill=(190, 50, 40))
+    target.save(folder / "target.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def asked(scene: Path) -> Jigsaw:
+    return Jigsaw(target=str(scene / "target.png"), shapes=("@demo",), tiles=60, width=480)
+
+
+@pytest.fixture(scope="module")
+def made(asked: Jigsaw, scene: Path) -> JigsawMosaic:
+    request = replace(asked, output=str(scene / "m.png"), geometry=str(scene / "m.geojson"))
+    return make_mosaic(request, index=scene / "index.sqlite")
+
+
+def test_a_jigsaw_fills_the_shapes_of_its_target(made: JigsawMosaic) -> None:
+    report = made.report()
+    assert set(report["quality"]) == set(report["rigid"]) == COLUMNS
+    json.dumps(report, allow_nan=False)
+    assert 40 <= report["tiles"] <= 80
+    assert 2 <= report["containers"] <= 3
+    found = report["quality"]
+    assert found["coverage"] > report["rigid"]["coverage"] > 0.8
+    assert found["invalid"] == 0
+    assert found["overlap"] < 0.05
+    assert report["rigid"]["deformation_mean"] == pytest.approx(0, abs=1e-6)
+    assert 0 < found["deformation_mean"] < 0.1
+    assert made.recolored[1] <= made.recolored[0]
+
+
+def test_the_picture_looks_like_the_target(made: JigsawMosaic) -> None:
+    picture = read_picture(str(made.output)).pixels.astype(float)
+    assert picture.shape[1] == 480
+    assert abs(picture.shape[0] - 320) <= 3
+    disc, corner = picture[100:220, 190:290].mean((0, 1)), picture[:60, :120].mean((0, 1))
+    assert disc[0] - disc[2] > 40
+    assert corner[2] - corner[0] > 20
+
+
+def test_contours_are_written_in_target_pixels(made: JigsawMosaic, scene: Path) -> None:
+    data = json.loads((scene / "m.geojson").read_text())
+    assert data["type"] == "FeatureCollection"
+    assert len(data["features"]) == len(made.project.placements)
+    for feature in data["features"]:
+        assert set(feature["properties"]) >= {"tile", "container", "theta", "scale", "x", "y"}
+        shape = shapely.Polygon(feature["geometry"]["coordinates"][0])
+        assert shape.is_valid
+        assert shapely.box(-12, -12, 252, 172).contains(shape)
+        x, y = shape.centroid.coords[0]
+        assert np.hypot(x - feature["properties"]["x"], y - feature["properties"]["y"]) < 12
+
+
+def test_a_project_makes_the_same_bytes_again(made: JigsawMosaic, scene: Path) -> None:
+    project = project_path(scene / "m.png")
+    render_project(project, scene / "again.png")
+    assert (scene / "again.png").read_bytes() == (scene / "m.png").read_bytes()
+    size = render_project(project, scene / "large.png", tile_px=60)
+    assert read_picture(str(scene / "large.png")).size == size
+    assert size[0] > 480
+
+
+def test_svg_holds_every_tile(made: JigsawMosaic, scene: Path) -> None:
+    render_project(project_path(scene / "m.png"), scene / "m.svg")
+    root = ET.parse(scene / "m.svg").getroot()
+    paths = [e for e in root.iter() if e.tag.endswith("path")]
+    assert len(paths) == len(made.project.placements)
+    assert root.get("viewBox") == "0 0 240 160"
+
+
+def test_the_same_seed_gives_the_same_jigsaw_for_any_workers(asked: Jigsaw, scene: Path) -> None:
+    alone = make_mosaic(asked, index=scene / "index.sqlite")
+    with ThreadPoolExecutor(2) as executor:
+        together = make_mosaic(asked, executor=executor, index=scene / "index.sqlite")
+    other = make_mosaic(replace(asked, seed=5), index=scene / "index.sqlite")
+    assert np.array_equal(alone.pixels(), together.pixels())
+    assert not np.array_equal(alone.pixels(), other.pixels())
+
+
+def test_own_labels_mask_and_colours(asked: Jigsaw, scene: Path) -> None:
+    index = scene / "index.sqlite"
+    halves = np.zeros((160, 240, 3), np.uint8)
+    halves[:, 120:] = 255
+    Image.fromarray(halves).save(scene / "halves.png")
+    file = str(scene / "halves.png")
+    labelled = make_mosaic(replace(asked, labels=file), index=index)
+    assert labelled.containers == 2
+    masked = make_mosaic(replace(asked, mask=file, tiles=30), index=index)
+    assert masked.containers == 1
+    assert all(
+        p.contour[:, 0].mean() > masked.project.size[0] / 2 for p in masked.project.placements
+    )
+    painted = make_mosaic(replace(asked, colors=file, background="white"), index=index)
+    picture = painted.pixels()
+    assert picture[:, 240:].mean() > picture[:, :240].mean() + 40
+
+
+def test_deform_0_leaves_tiles_rigid(asked: Jigsaw, scene: Path) -> None:
+    found = make_mosaic(replace(asked, deform=0.0), index=scene / "index.sqlite")
+    assert found.quality["deformation_mean"] < 0.001
+    assert found.quality["coverage"] == pytest.approx(found.rigid["coverage"], abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"tiles": 0}, "tiles"),
+        ({"tile_px": 5.0}, "exclude"),
+        ({"size_ratio": 9.0}, "size-ratio"),
+        ({"segments": 0}, "segments"),
+        ({"labels": "a", "mask": "b"}, "exclude"),
+        ({"w_gap": -1.0}, "w-gap"),
+        ({"adjust": 2.0}, "adjust"),
+        ({"reuse": 0}, "reuse"),
+        ({"rotate": "sideways"}, "sideways"),
+        ({"candidates": "guess"}, "guess"),
+        ({"background": "reddish"}, "reddish"),
+        ({"width": 3}, "width"),
+        ({"time_limit": 0.0}, "time-limit"),
+        ({"shapes": ()}, "no shapes"),
+        ({"shapes": ("nowhere",)}, "nowhere"),
+        ({"target": "nowhere.png"}, "nowhere"),
+        ({"mask": "nowhere.png"}, "nowhere"),
+        ({"output": "m.gif"}, "gif"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_used_is_named(asked: Jigsaw, change: dict[str, object], named: str) -> None:
+    with pytest.raises(BadInput, match=named) as caught:
+        make_mosaic(replace(asked, **change))  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+
+
+def test_a_label_image_of_another_size_is_refused(asked: Jigsaw, scene: Path) -> None:
+    Image.new("RGB", (24, 16)).save(scene / "small.png")
+    for option in ("labels", "mask", "edges", "colors"):
+        with pytest.raises(BadInput, match="24 x 16"):
+            make_mosaic(replace(asked, **{option: str(scene / "small.png")}))  # type: ignore[arg-type]
+
+
+def test_an_empty_mask_is_refused(asked: Jigsaw, scene: Path) -> None:
+    Image.new("RGB", (240, 160)).save(scene / "dark.png")
+    with pytest.raises(BadInput, match="nothing to fill"):
+        make_mosaic(replace(asked, mask=str(scene / "dark.png")), index=scene / "index.sqlite")
+
+
+@pytest.mark.parametrize("phase", ["segment", "index", "pack", "refine", "render"])
+def test_a_cancel_leaves_nothing(asked: Jigsaw, scene: Path, tmp_path: Path, phase: str) -> None:
+    def cancel(step: Step) -> None:
+        if step.phase == phase:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        make_mosaic(
+            replace(asked, output=str(tmp_path / "m.png")),
+            progress=cancel,
+            index=scene / "index.sqlite",
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_project_is_refused(made: JigsawMosaic, scene: Path, tmp_path: Path) -> None:
+    good = json.loads(project_path(scene / "m.png").read_text())
+    laid = good["placements"]
+    changes: list[dict[str, object]] = [
+        {"size": [0, 5]},
+        {"scale": 0},
+        {"shapes": []},
+        {"background": "not a picture"},
+        {"placements": {**laid, "tile": [-1] * len(laid["tile"])}},
+        {"placements": {**laid, "pose": laid["pose"][1:]}},
+        {"placements": {**laid, "contour": "long"}},
+        {"outlines": {}},
+    ]
+    for change in changes:
+        (tmp_path / "p.json").write_text(json.dumps({**good, **change}))
+        with pytest.raises(BadInput, match=r"p\.json"):
+            render_project(tmp_path / "p.json", tmp_path / "m.png")

@@ -8,7 +8,7 @@ import click
 from smalti.plugin import report
 from smalti.plugin.options import EXIT_CODES, run_job, with_common
 from smalti.plugin.sections import Sectioned
-from smalti.request import SHAPE_FORMATS, Jigsaw
+from smalti.request import KINDS, SHAPE_FORMATS, Jigsaw
 
 Command = Callable[..., None]
 Decorator = Callable[[Command], Command]
@@ -37,11 +37,11 @@ def _picture(name: str, meaning: str) -> Decorator:
         "Tiles": ["tiles", "tile_px", "size_ratio", "rotate", "reuse", "spacing", "candidates"],
         "Containers": ["segments", "labels", "mask", "edges", "colors"],
         "Energy": ["w_color", "w_gap", "w_overlap", "w_deform", "w_look", "deform"],
-        "Look": ["adjust", "background"],
+        "Look": ["kind", "adjust", "background"],
     },
 )
 @click.argument("target")
-@click.argument("shapes", nargs=-1, required=True)
+@click.argument("shapes", nargs=-1)
 @click.option(
     "-o",
     "--output",
@@ -132,6 +132,13 @@ def _picture(name: str, meaning: str) -> Decorator:
     help="Copies nearer than so many tiles are avoided.",
 )
 @click.option(
+    "--kind",
+    type=click.Choice(KINDS),
+    default="jigsaw",
+    show_default=True,
+    help="jigsaw of clip art; decorative squares or voronoi cells of one colour; a grid.",
+)
+@click.option(
     "--candidates",
     type=click.Choice(["scan", "hashing"]),
     default="scan",
@@ -189,4 +196,4 @@ def jigsaw(jobs: int | None, as_json: bool, debug: bool, quiet: bool, **asked: A
     made = run_job(lambda **how: make_mosaic(request, **how), jobs, quiet)
     if not quiet:
         report.warn_skipped(made.skipped)
-    report.tell(made.report(), report.jigsaw_summary(made), as_json=as_json, quiet=quiet)
+    report.tell(made.report(), report.summary(made), as_json=as_json, quiet=quiet)

@@ -10,8 +10,10 @@ from smalti.core.errors import printable
 
 if TYPE_CHECKING:
     from smalti.core.source import Skipped
+    from smalti.flat_mosaic import FlatMosaic
     from smalti.grid_mosaic import GridMosaic
     from smalti.jigsaw_mosaic import JigsawMosaic
+    from smalti.mosaic import Mosaic
     from smalti.plan import Forecast
 
 _SMALL_CM = 1.3  # a tile printed smaller than this can hardly be made out
@@ -48,8 +50,17 @@ def warn_small(made: "GridMosaic") -> None:
         )
 
 
-def summary(made: "GridMosaic") -> str:
-    """Tell what a mosaic came out as, what was done to the photos, and what to do next."""
+def summary(made: "Mosaic") -> str:
+    """Tell what a mosaic came out as, what was done to its tiles, and what to do next."""
+    from smalti.flat_mosaic import FlatMosaic
+    from smalti.jigsaw_mosaic import JigsawMosaic
+
+    if isinstance(made, JigsawMosaic):
+        return _jigsaw_summary(made)
+    return _flat_summary(made) if isinstance(made, FlatMosaic) else _grid_summary(made)
+
+
+def _grid_summary(made: "GridMosaic") -> str:
     grid, quality = made.project.layout.grid, made.quality
     width, height = grid.tile_size(made.project.tile_px)
     most = quality.max_uses or 1
@@ -66,8 +77,18 @@ def summary(made: "GridMosaic") -> str:
     )
 
 
-def jigsaw_summary(made: "JigsawMosaic") -> str:
-    """Tell how a jigsaw is packed, before and after refinement, and what to do next."""
+def _flat_summary(made: "FlatMosaic") -> str:
+    return "\n".join(
+        [
+            f"{made.output}",
+            f"{len(made.project.placements):,} tiles in {made.containers} containers, "
+            f"coverage {made.quality['coverage']:.1%}, overlap {made.quality['overlap']:.1%}",
+            f"make it again at another size: smalti render {made.project_file} -o OUT --tile-px N",
+        ]
+    )
+
+
+def _jigsaw_summary(made: "JigsawMosaic") -> str:
     found, rigid = made.quality, made.rigid
     return "\n".join(
         [

@@ -15,7 +15,7 @@ from smalti.core.picture import read_picture
 from smalti.jigsaw.placement import Placement
 from smalti.jigsaw.pose import Pose
 from smalti.jigsaw.shapes import POINTS, ShapeLibrary
-from smalti.project import absolute, project_text, relative, whole
+from smalti.project import absolute, project_text, real, relative, whole
 from smalti.request import Jigsaw, Request
 
 _MOST_TILES = 1_000_000
@@ -98,17 +98,17 @@ def build_jigsaw(request: Request, data: dict[str, Any], folder: Path) -> Jigsaw
     m, n = len(sources), len(laid["tile"])
     if n > _MOST_TILES:
         raise ValueError(f"{n} tiles are too many")
-    contours = _real(outlines["contour"], (m, POINTS, 2), 100)
+    contours = real(outlines["contour"], (m, POINTS, 2), 100)
     library = outlines_only(
         sources,
         contours,
-        _real(outlines["size"], (m,), _MOST_PX),
-        _real(outlines["centroid"], (m, 2), _MOST_PX),
-        _real(outlines["lab"], (m, 3), 200).astype(np.float32),
+        real(outlines["size"], (m,), _MOST_PX),
+        real(outlines["centroid"], (m, 2), _MOST_PX),
+        real(outlines["lab"], (m, 3), 200).astype(np.float32),
     )
-    poses = _real(laid["pose"], (n, 4), _MOST_PX)
-    shapes = _real(laid["contour"], (n, POINTS, 2), _MOST_PX)
-    energies = _real(laid["energy"], (n,), np.inf)
+    poses = real(laid["pose"], (n, 4), _MOST_PX)
+    shapes = real(laid["contour"], (n, POINTS, 2), _MOST_PX)
+    energies = real(laid["energy"], (n,), np.inf)
     tiles = whole(laid["tile"], (n,), 0, m - 1)
     containers = whole(laid["container"], (n,), 0, _MOST_PX)
     background = read_picture(io.BytesIO(base64.b64decode(data["background"])), name="background")
@@ -127,7 +127,7 @@ def build_jigsaw(request: Request, data: dict[str, Any], folder: Path) -> Jigsaw
                 tiles, containers, poses.tolist(), shapes, energies, strict=True
             )
         ),
-        moves=_real(laid["move"], (n, 3), 200).astype(np.float32),
+        moves=real(laid["move"], (n, 3), 200).astype(np.float32),
         background=background.pixels,
     )
 
@@ -174,10 +174,3 @@ def outlines_only(
         group=np.arange(count),
         skipped=(),
     )
-
-
-def _real(values: Any, shape: tuple[int, ...], most: float) -> NDArray[np.float64]:
-    array = np.array(values, float).reshape(shape)
-    if not np.isfinite(array).all() or (array.size and np.abs(array).max() > most):
-        raise ValueError(f"there are numbers beyond {most:g}")
-    return array

@@ -7,6 +7,7 @@ from typing import Any, overload
 
 from smalti.core.errors import BadInput
 from smalti.core.progress import Progress, silent
+from smalti.flat_mosaic import FlatMosaic, FlatProject, build_flat, make_flat, render_flat
 from smalti.grid_mosaic import GridMosaic, make_photomosaic, render_grid
 from smalti.grid_project import GridProject, build_grid
 from smalti.jigsaw_mosaic import JigsawMosaic, make_jigsaw, render_jigsaw
@@ -14,7 +15,7 @@ from smalti.jigsaw_project import JigsawProject, build_jigsaw
 from smalti.project import read_project
 from smalti.request import Jigsaw, Photomosaic, Request
 
-Mosaic = GridMosaic | JigsawMosaic
+Mosaic = GridMosaic | JigsawMosaic | FlatMosaic
 
 
 @overload
@@ -32,7 +33,7 @@ def make_mosaic(
     executor: Executor | None = ...,
     progress: Progress = ...,
     index: Path | None = ...,
-) -> JigsawMosaic: ...
+) -> Mosaic: ...
 def make_mosaic(
     request: Request,
     *,
@@ -54,7 +55,7 @@ def make_mosaic(
 
     Returns
     -------
-    GridMosaic or JigsawMosaic
+    GridMosaic, JigsawMosaic or FlatMosaic
         Written to ``request.output`` if that is given, with its project beside it.
 
     Raises
@@ -66,9 +67,13 @@ def make_mosaic(
     Cancelled
         As raised by `progress`; nothing half-written stays.
     """
-    if isinstance(request, Jigsaw):
-        return make_jigsaw(request, executor=executor, progress=progress, index=index)
-    return make_photomosaic(request, executor=executor, progress=progress, index=index)
+    if isinstance(request, Jigsaw) and request.kind == "grid":
+        request = _as_photomosaic(request)
+    if isinstance(request, Photomosaic):
+        return make_photomosaic(request, executor=executor, progress=progress, index=index)
+    if request.kind != "jigsaw":
+        return make_flat(request, executor=executor, progress=progress, index=index)
+    return make_jigsaw(request, executor=executor, progress=progress, index=index)
 
 
 def render_project(
@@ -107,16 +112,40 @@ def render_project(
         if tile_px is not None:
             project = replace(project, scale=tile_px / _mean_side(project))
         return render_jigsaw(project, output, progress=progress)
+    if isinstance(project, FlatProject):
+        if tile_px is not None:
+            project = replace(project, scale=tile_px / _mean_side(project))
+        return render_flat(project, output, progress=progress)
     if tile_px is not None:
         project = replace(project, tile_px=tile_px)
     return render_grid(project, output, executor=executor, progress=progress)
 
 
-def _build(request: Request, data: dict[str, Any], folder: Path) -> GridProject | JigsawProject:
-    build = build_jigsaw if isinstance(request, Jigsaw) else build_grid
+def _as_photomosaic(request: Jigsaw) -> Photomosaic:
+    """Lay the shapes as they are on a grid: the photomosaic of core (section 4.1)."""
+    return Photomosaic(
+        target=request.target,
+        photos=request.shapes,
+        output=request.output,
+        cells=request.tiles,
+        adjust=request.adjust,
+        max_uses=request.reuse or 1,
+        dpi=request.dpi,
+        quality=request.quality,
+        seed=request.seed,
+        strict=request.strict,
+    )
+
+
+def _build(
+    request: Request, data: dict[str, Any], folder: Path
+) -> GridProject | JigsawProject | FlatProject:
+    if isinstance(request, Photomosaic):
+        return build_grid(request, data, folder)
+    build = build_jigsaw if request.kind == "jigsaw" else build_flat
     return build(request, data, folder)
 
 
-def _mean_side(project: JigsawProject) -> float:
+def _mean_side(project: JigsawProject | FlatProject) -> float:
     """Side of a mean tile on the raster that was packed, px."""
     return sum(p.pose.scale for p in project.placements) / len(project.placements)

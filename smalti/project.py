@@ -105,6 +105,14 @@ def whole(values: Any, shape: tuple[int, ...], low: int, high: int) -> NDArray[n
     return array.astype(np.intp)
 
 
+def real(values: Any, shape: tuple[int, ...], most: float) -> NDArray[np.float64]:
+    """Check an array of finite numbers of a shape, none larger than `most`."""
+    array = np.array(values, float).reshape(shape)
+    if not np.isfinite(array).all() or (array.size and np.abs(array).max() > most):
+        raise ValueError(f"there are numbers beyond {most:g}")
+    return array
+
+
 def relative(file: str, folder: Path) -> str:
     """Name a file relative to a folder where that stays within two folders up."""
     try:

@@ -10,6 +10,7 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 FORMATS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".dzi", ".html")
+KINDS = ("jigsaw", "decorative", "voronoi", "grid")
 SHAPE_FORMATS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".dzi", ".svg")
 VARIANTS = ("mirror", "crops", "turns")
 SPACES = ("rgb", "lab", "oklab")
@@ -135,6 +136,10 @@ class Jigsaw:
         How often a tile may appear; None for a limit that suits the number of tiles.
     spacing : float
         Nearer than this many tiles, copies of a tile cost more.
+    kind : str
+        ``"jigsaw"`` of clip art; ``"decorative"`` squares of one colour, turned along the
+        borders (Hausner); ``"voronoi"`` cells (Haeberli), neither of which needs
+        shapes; or ``"grid"``, the photomosaic of the shapes as they are.
     candidates : str
         ``"scan"`` of a colour shortlist, or geometric ``"hashing"``.
     time_limit : float or None
@@ -174,6 +179,7 @@ class Jigsaw:
     background: str = "darken"
     reuse: int | None = None
     spacing: float = 6.0
+    kind: str = "jigsaw"
     candidates: str = "scan"
     time_limit: float | None = None
     width: int = 3000
@@ -184,12 +190,12 @@ class Jigsaw:
 
 
 Request = Photomosaic | Jigsaw
-_KINDS: dict[str, type[Photomosaic] | type[Jigsaw]] = {"photomosaic": Photomosaic, "jigsaw": Jigsaw}
+_TYPES: dict[str, type[Photomosaic] | type[Jigsaw]] = {"photomosaic": Photomosaic, "jigsaw": Jigsaw}
 
 
 def to_json(request: Request) -> str:
     """Return a request as one line of JSON that `from_json` reads back."""
-    return json.dumps({"kind": type(request).__name__.lower(), **asdict(request)})
+    return json.dumps({"type": type(request).__name__.lower(), **asdict(request)})
 
 
 def from_json(text: str) -> Request:
@@ -205,20 +211,20 @@ def from_json(text: str) -> Request:
         values = json.loads(text)
     except RecursionError:
         raise ValueError("a request is not nested that deeply") from None
-    kind = values.pop("kind", None) if isinstance(values, dict) else None
-    if not isinstance(kind, str) or kind not in _KINDS:
-        raise ValueError(f'a request is a JSON object with a "kind" of {", ".join(_KINDS)}')
-    known = {field.name: field for field in fields(_KINDS[kind])}
-    for name, value in values.items():
-        if name not in known:
-            raise ValueError(f"unknown field {name!r} in the request")
-        if not _fits(value, str(known[name].type)):
-            raise ValueError(f"field {name!r} of the request cannot be {value!r}")
-    needed = {name for name, field in known.items() if field.default is MISSING}
+    name = values.pop("type", None) if isinstance(values, dict) else None
+    if not isinstance(name, str) or name not in _TYPES:
+        raise ValueError(f'a request is a JSON object with a "type" of {", ".join(_TYPES)}')
+    known = {field.name: field for field in fields(_TYPES[name])}
+    for key, value in values.items():
+        if key not in known:
+            raise ValueError(f"unknown field {key!r} in the request")
+        if not _fits(value, str(known[key].type)):
+            raise ValueError(f"field {key!r} of the request cannot be {value!r}")
+    needed = {key for key, field in known.items() if field.default is MISSING}
     if missing := needed - values.keys():
         raise ValueError(f"the request lacks {', '.join(sorted(missing))}")
     frozen: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    return _KINDS[kind](**frozen)
+    return _TYPES[name](**frozen)
 
 
 def _fits(value: Any, annotation: str) -> bool:

@@ -11,9 +11,11 @@ import pytest
 import shapely
 from PIL import Image, ImageDraw
 
-from smalti import Cancelled, Jigsaw, Step, make_mosaic
+from smalti import Cancelled, Jigsaw, Photomosaic, Step, make_mosaic
 from smalti.core.errors import BadInput
 from smalti.core.picture import read_picture
+from smalti.flat_mosaic import FlatMosaic
+from smalti.grid_mosaic import GridMosaic
 from smalti.jigsaw_mosaic import JigsawMosaic
 from smalti.mosaic import render_project
 from smalti.project import project_path
@@ -43,7 +45,13 @@ def asked(scene: Path) -> Jigsaw:
 @pytest.fixture(scope="module")
 def made(asked: Jigsaw, scene: Path) -> JigsawMosaic:
     request = replace(asked, output=str(scene / "m.png"), geometry=str(scene / "m.geojson"))
-    return make_mosaic(request, index=scene / "index.sqlite")
+    return pack(request, scene)
+
+
+def pack(request: Jigsaw, scene: Path) -> JigsawMosaic:
+    found = make_mosaic(request, index=scene / "index.sqlite")
+    assert isinstance(found, JigsawMosaic)
+    return found
 
 
 def test_a_jigsaw_fills_the_shapes_of_its_target(made: JigsawMosaic) -> None:
@@ -110,25 +118,24 @@ def test_the_same_seed_gives_the_same_jigsaw_for_any_workers(asked: Jigsaw, scen
 
 
 def test_own_labels_mask_and_colours(asked: Jigsaw, scene: Path) -> None:
-    index = scene / "index.sqlite"
     halves = np.zeros((160, 240, 3), np.uint8)
     halves[:, 120:] = 255
     Image.fromarray(halves).save(scene / "halves.png")
     file = str(scene / "halves.png")
-    labelled = make_mosaic(replace(asked, labels=file), index=index)
+    labelled = pack(replace(asked, labels=file), scene)
     assert labelled.containers == 2
-    masked = make_mosaic(replace(asked, mask=file, tiles=30), index=index)
+    masked = pack(replace(asked, mask=file, tiles=30), scene)
     assert masked.containers == 1
     assert all(
         p.contour[:, 0].mean() > masked.project.size[0] / 2 for p in masked.project.placements
     )
-    painted = make_mosaic(replace(asked, colors=file, background="white"), index=index)
+    painted = pack(replace(asked, colors=file, background="white"), scene)
     picture = painted.pixels()
     assert picture[:, 240:].mean() > picture[:, :240].mean() + 40
 
 
 def test_deform_0_leaves_tiles_rigid(asked: Jigsaw, scene: Path) -> None:
-    found = make_mosaic(replace(asked, deform=0.0), index=scene / "index.sqlite")
+    found = pack(replace(asked, deform=0.0), scene)
     assert found.quality["deformation_mean"] < 0.001
     assert found.quality["coverage"] == pytest.approx(found.rigid["coverage"], abs=0.002)
 
@@ -146,6 +153,7 @@ def test_deform_0_leaves_tiles_rigid(asked: Jigsaw, scene: Path) -> None:
         ({"reuse": 0}, "reuse"),
         ({"rotate": "sideways"}, "sideways"),
         ({"candidates": "guess"}, "guess"),
+        ({"kind": "collage"}, "collage"),
         ({"background": "reddish"}, "reddish"),
         ({"width": 3}, "width"),
         ({"time_limit": 0.0}, "time-limit"),
@@ -208,3 +216,26 @@ def test_a_damaged_project_is_refused(made: JigsawMosaic, scene: Path, tmp_path:
         (tmp_path / "p.json").write_text(json.dumps({**good, **change}))
         with pytest.raises(BadInput, match=r"p\.json"):
             render_project(tmp_path / "p.json", tmp_path / "m.png")
+
+
+@pytest.mark.parametrize("kind", ["decorative", "voronoi"])
+def test_tiles_of_one_colour_need_no_shapes(asked: Jigsaw, tmp_path: Path, kind: str) -> None:
+    out = tmp_path / "m.png"
+    made = make_mosaic(replace(asked, kind=kind, shapes=(), tiles=200, output=str(out)))
+    assert isinstance(made, FlatMosaic)
+    assert 180 <= len(made.project.placements) <= 200
+    assert made.quality["coverage"] > 0.7
+    assert made.quality["overlap"] < 0.05
+    json.dumps(made.report(), allow_nan=False)
+    render_project(project_path(out), tmp_path / "again.png")
+    assert (tmp_path / "again.png").read_bytes() == out.read_bytes()
+    size = render_project(project_path(out), tmp_path / "large.png", tile_px=40)
+    assert size[0] > 480
+
+
+def test_a_grid_of_shapes_is_the_photomosaic_of_core(tmp_path: Path) -> None:
+    asked = {"target": "@demo", "output": str(tmp_path / "m.png"), "adjust": 0.3}
+    grid = make_mosaic(Jigsaw(shapes=("@demo",), kind="grid", tiles=100, **asked))  # type: ignore[arg-type]
+    photo = make_mosaic(Photomosaic(photos=("@demo",), cells=100, **asked))  # type: ignore[arg-type]
+    assert isinstance(grid, GridMosaic)
+    assert np.array_equal(grid.pixels(), photo.pixels())

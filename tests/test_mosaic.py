@@ -306,7 +306,7 @@ def damaged(file: Path, **change: object) -> Path:
         {"assignment": {"photo": [-1], "variant": [0], "shift": [[0, 0, 0]]}},
         {"assignment": {}},
         {"assignment": None},
-        {"request": {"kind": "photomosaic"}},
+        {"request": {"type": "photomosaic"}},
     ],
     ids=str,
 )

@@ -36,7 +36,7 @@ def test_json_and_back_is_the_same_request(request: Request) -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"kind": "collage"}, "kind"),
+        ({"type": "collage"}, "type"),
         ({"cels": 3}, "cels"),
         ({"cells": "3"}, "cells"),
         ({"cells": True}, "cells"),
@@ -62,7 +62,7 @@ def test_what_is_no_request_is_refused(text: str) -> None:
 
 def test_a_field_that_lacks_is_named() -> None:
     with pytest.raises(ValueError, match="target"):
-        from_json('{"kind": "photomosaic", "photos": []}')
+        from_json('{"type": "photomosaic", "photos": []}')
 
 
 def test_what_the_request_promises_the_writers_keep() -> None:

@@ -1,0 +1,218 @@
+"""Mosaics of single-colour tiles, as special cases of the jigsaw (paper 004, section 4.1)."""
+
+import base64
+import io
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+import smalti
+from smalti.core.errors import printable
+from smalti.core.picture import read_picture
+from smalti.core.progress import Progress, Step, silent
+from smalti.core.source import Skipped
+from smalti.core.writers import check_output, write_bytes, write_picture
+from smalti.ground import background_of, check_request, lay_ground
+from smalti.jigsaw.decorative import decorative, flat_picture, voronoi
+from smalti.jigsaw.placement import Placement
+from smalti.jigsaw.pose import Pose
+from smalti.jigsaw.quality import measure_packing
+from smalti.jigsaw.shapes import POINTS
+from smalti.project import project_path, project_text, real, whole
+from smalti.request import Jigsaw, Request
+from smalti.resources import Stopwatch, peak_mb
+
+_MOST_PX = 100_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FlatProject:
+    """Tiles of one colour each, laid.
+
+    Attributes
+    ----------
+    request : Jigsaw
+    size, target : (int, int)
+        Width and height of the raster on which contours lie, and of the target, px.
+    scale : float
+        Pixels of the picture along a pixel of that raster.
+    placements : tuple of Placement
+        Their `tile` counts in `colours`.
+    colours : ndarray of shape (n, 3), float32, CIELAB
+    background : ndarray of shape (h, w, 3), uint8
+    """
+
+    request: Jigsaw
+    size: tuple[int, int]
+    target: tuple[int, int]
+    scale: float
+    placements: tuple[Placement, ...]
+    colours: NDArray[np.float32]
+    background: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FlatMosaic:
+    """A decorative mosaic or Voronoi picture."""
+
+    project: FlatProject
+    containers: int
+    quality: dict[str, float]
+    seconds: dict[str, float]
+    output: Path | None = None
+    project_file: Path | None = None
+    skipped: tuple[Skipped, ...] = ()
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """Draw the mosaic in memory, (H, W, 3) uint8 sRGB."""
+        return np.concatenate(list(_bands(self.project)))
+
+    def report(self) -> dict[str, Any]:
+        """Return what ``--json`` prints, as plain values."""
+        return {
+            "output": self.output and printable(str(self.output)),
+            "project": self.project_file and printable(str(self.project_file)),
+            "tiles": len(self.project.placements),
+            "containers": self.containers,
+            "quality": self.quality,
+            "seconds": self.seconds,
+            "skipped": [],
+            "peak_mb": peak_mb(),
+            "seed": self.project.request.seed,
+            "version": smalti.__version__,
+        }
+
+
+def make_flat(
+    request: Jigsaw,
+    *,
+    executor: Executor | None = None,
+    progress: Progress = silent,
+    index: Path | None = None,
+) -> FlatMosaic:
+    """Make a mosaic of single-colour tiles; see `smalti.mosaic.make_mosaic`.
+
+    `executor` and `index` are there for the sake of one call; nothing is read
+    but the target, and one core suffices.
+    """
+    lap = Stopwatch()
+    check_request(request)
+    progress(Step("segment", 0, 0, "finding containers"))
+    ground = lay_ground(request)
+    lap("segment")
+    lay = decorative if request.kind == "decorative" else voronoi
+    placements, colours = lay(
+        ground.labels,
+        ground.goal,
+        tiles=ground.tiles,
+        rng=np.random.default_rng(request.seed),
+        progress=progress,
+    )
+    lap("pack")
+    packing = measure_packing(placements, ground.labels, np.arange(len(placements)))
+    lap("measure")
+    height, width = ground.labels.shape
+    project = FlatProject(
+        request=request,
+        size=(width, height),
+        target=ground.target,
+        scale=request.width / max(width, height),
+        placements=tuple(placements),
+        colours=colours,
+        background=background_of(request, ground),
+    )
+    output = Path(request.output) if request.output else None
+    file = project_path(output) if output else None
+    if output and file:
+        render_flat(project, output, progress=progress)
+        write_bytes(file, flat_text(project).encode("ascii"))
+    lap("render")
+    containers = len(np.unique(ground.labels[ground.labels >= 0]))
+    return FlatMosaic(project, containers, asdict(packing), lap.seconds(), output, file)
+
+
+def render_flat(
+    project: FlatProject, output: Path, *, progress: Progress = silent
+) -> tuple[int, int]:
+    """Draw single-colour tiles into a file; return its width and height, px."""
+    width, height = (max(1, round(side * project.scale)) for side in project.size)
+    check_output(output, (width, height))
+    request = project.request
+    bands = _told(_bands(project), height, progress)
+    write_picture(bands, (width, height), output, dpi=request.dpi, quality=request.quality)
+    return width, height
+
+
+def flat_text(project: FlatProject) -> str:
+    """Write a project as JSON text."""
+    picture = io.BytesIO()
+    Image.fromarray(project.background).save(picture, "PNG")
+    placements = project.placements
+    return project_text(
+        project.request,
+        {
+            "size": list(project.size),
+            "target": list(project.target),
+            "scale": project.scale,
+            "placements": {
+                "container": [p.container for p in placements],
+                "pose": [list(p.pose) for p in placements],
+                "contour": [p.contour.tolist() for p in placements],
+                "colour": project.colours.tolist(),
+            },
+            "background": base64.b64encode(picture.getvalue()).decode("ascii"),
+        },
+    )
+
+
+def build_flat(request: Request, data: dict[str, Any], folder: Path) -> FlatProject:
+    """Make a project of a file's values; for `smalti.project.read_project`."""
+    if not isinstance(request, Jigsaw):
+        raise TypeError("it is no mosaic of single-colour tiles")
+    size = whole(data["size"], (2,), 1, _MOST_PX).tolist()
+    target = whole(data["target"], (2,), 1, _MOST_PX).tolist()
+    laid = data["placements"]
+    count = len(laid["contour"])
+    contours = real(laid["contour"], (count, POINTS, 2), _MOST_PX)
+    poses = real(laid["pose"], (count, 4), _MOST_PX).tolist()
+    containers = whole(laid["container"], (count,), 0, _MOST_PX)
+    background = read_picture(io.BytesIO(base64.b64decode(data["background"])), name="background")
+    return FlatProject(
+        request=request,
+        size=(size[0], size[1]),
+        target=(target[0], target[1]),
+        scale=float(real(data["scale"], (), 1000)),
+        placements=tuple(
+            Placement(k, int(c), Pose(*p), contour, 0.0)
+            for k, (c, p, contour) in enumerate(zip(containers, poses, contours, strict=True))
+        ),
+        colours=real(laid["colour"], (count, 3), 300).astype(np.float32),
+        background=background.pixels,
+    )
+
+
+def _bands(project: FlatProject) -> Iterator[NDArray[np.uint8]]:
+    return flat_picture(
+        project.placements,
+        project.colours,
+        size=project.size,
+        scale=project.scale,
+        background=project.background,
+    )
+
+
+def _told(
+    bands: Iterator[NDArray[np.uint8]], height: int, progress: Progress
+) -> Iterator[NDArray[np.uint8]]:
+    done = 0
+    for band in bands:
+        progress(Step("render", done, height, "drawing"))
+        yield band
+        done += len(band)
+    progress(Step("render", height, height, "drawing"))

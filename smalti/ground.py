@@ -103,7 +103,11 @@ def lay_ground(request: Jigsaw) -> Ground:
         wide, high = _fitted(width, height, request.width)
         tiles = max(1, round(wide * high * share / request.tile_px**2))
     area = tiles * _RASTER_PX**2 / share
-    check(area <= _MOST_PX, f"{tiles} tiles are too many: at most {int(_MOST_PX / 400)}")
+    check(
+        area <= _MOST_PX,
+        f"{tiles} tiles in {share:.2%} of the picture are too small to pack: fewer --tiles, or a "
+        "larger --mask",
+    )
     scale = math.sqrt(area / (width * height))
     size = (max(8, round(width * scale)), max(8, round(height * scale)))
     small = resized(target, size)

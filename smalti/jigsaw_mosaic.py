@@ -197,7 +197,13 @@ def _packed(
         progress=progress,
         time_limit=request.time_limit,
     )
-    check(bool(placements), "no tile fits: every container is smaller than any; try more --tiles")
+    late = request.time_limit is not None
+    check(
+        bool(placements),
+        f"no tile was laid within {request.time_limit:g} s; give a longer --time-limit"
+        if late
+        else "no tile fits: every container is smaller than any; try more --tiles",
+    )
     return placements, backtracks
 
 

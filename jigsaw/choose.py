@@ -38,7 +38,7 @@ class Weights:
     area, colours in units of 100 CIELAB.
     """
 
-    color: float = 0.15
+    color: float = 0.45
     gap: float = 1.0
     overlap: float = 3.0
     deform: float = 1.0

@@ -76,7 +76,8 @@ def recolor(
         places = np.flatnonzero(np.isin(index, family))
         if len(places) > 1:
             cost_rows = colours[tile[places]][:, None]
-            laid = assign(goals[places].astype(np.float32), cost_rows, progress=progress)
+            wanted = goals[places].astype(np.float32)
+            laid = assign(wanted, cost_rows, metric="euclidean", progress=progress)
             dealt[places] = tile[places][laid.photo]
     before, after = (
         float(np.linalg.norm(goals - colours[t], axis=1).mean()) if len(t) else 0.0

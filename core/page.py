@@ -43,6 +43,7 @@ def write_page(
     tile: NDArray[np.integer],
     title: str,
     facts: Sequence[tuple[str, str]],
+    outlined: bool = True,
 ) -> None:
     """Write an HTML page to zoom into, and its tiles to ``NAME_files`` beside it.
 
@@ -61,14 +62,18 @@ def write_page(
     columns, rows : int
         Of the grid of equal cells that covers the picture.
     labels, links : sequence of str, one per photo
-        The name shown for a photo, in any characters, and the URL of its file
-        as `link_to` makes it, or ``""`` where there is nothing to open.
+        The name shown for a photo, in any characters (none is shown for ``""``), and
+        the URL of its file as `link_to` makes it, or ``""`` where there is nothing
+        to open.
     tile : ndarray of shape (rows * columns,), integer
         The photo in each cell, row by row, as an index into `labels`.
     title : str
         Shown in the caption and by the browser.
     facts : sequence of (name, value)
         Shown in the caption as "value name", or the value where the name is "".
+    outlined : bool
+        Whether the cell under the pointer is framed; not where cells only sample
+        tiles of another shape.
 
     Raises
     ------
@@ -91,6 +96,7 @@ def write_page(
         "labels": [printable(labels[photo]) for photo in used],
         "links": [links[photo] for photo in used],
         "wide": wide,
+        "outlined": outlined,
         "cells": base64.b64encode(cells.astype("<u4" if wide else "<u2").tobytes()).decode(),
     }
     width, height = (f"{side / dpi * 2.54:.0f}" for side in size)

@@ -13,6 +13,7 @@ from PIL import Image
 import smalti
 from smalti.core.errors import printable
 from smalti.core.library import default_index
+from smalti.core.page import link_to, write_page
 from smalti.core.progress import Progress, Step, silent
 from smalti.core.source import Skipped, label
 from smalti.core.writers import check_output, write_bytes, write_picture
@@ -26,7 +27,7 @@ from smalti.jigsaw.recolor import recolor
 from smalti.jigsaw.refine import deformation, refine
 from smalti.jigsaw.shapes import ShapeLibrary, scan_shapes
 from smalti.jigsaw_project import JigsawProject, jigsaw_text, used_only
-from smalti.plan import check
+from smalti.plan import check, target_file
 from smalti.project import project_path
 from smalti.request import Jigsaw
 from smalti.resources import Stopwatch, peak_mb
@@ -366,7 +367,37 @@ def _write(project: JigsawProject, output: Path, progress: Progress) -> None:
         write_bytes(output, text.encode())
         return
     rows = _bands(project, project.scale, project.background, progress)
+    if output.suffix.lower() == ".html":
+        _write_page(project, rows, output, names)
+        return
     write_picture(rows, _size(project), output, dpi=request.dpi, quality=request.quality)
+
+
+def _write_page(
+    project: JigsawProject, rows: Iterator[NDArray[np.uint8]], output: Path, names: list[str]
+) -> None:
+    """Write a page to zoom into; a fine grid tells it which tile is under the pointer."""
+    width, height = (max(1, side // 2) for side in project.size)
+    under = np.full((height, width), len(names))
+    for placement in project.placements:
+        half = scaled(placement, width / project.size[0])
+        window, mask = filled(half.contour, under.shape)
+        under[window][mask] = placement.tile
+    write_page(
+        rows,
+        _size(project),
+        output,
+        dpi=project.request.dpi,
+        quality=project.request.quality,
+        columns=width,
+        rows=height,
+        labels=[*names, ""],
+        links=[*(link_to(s.file, output) for s in project.library.sources), ""],
+        tile=under.ravel(),
+        title=target_file(project.request.target).stem,
+        facts=[("tiles", f"{len(project.placements):,}"), ("shapes", f"{len(names):,}")],
+        outlined=False,
+    )
 
 
 def _in_target(project: JigsawProject) -> list[Placement]:

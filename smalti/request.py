@@ -11,7 +11,7 @@ from typing import Any
 
 FORMATS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".dzi", ".html")
 KINDS = ("jigsaw", "decorative", "voronoi", "grid")
-SHAPE_FORMATS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".dzi", ".svg")
+SHAPE_FORMATS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".dzi", ".html", ".svg")
 VARIANTS = ("mirror", "crops", "turns")
 SPACES = ("rgb", "lab", "oklab")
 METRICS = ("sqeuclidean", "euclidean", "l1", "cosine")

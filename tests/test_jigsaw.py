@@ -1,6 +1,8 @@
 """The whole way of a jigsaw: request in; picture, project, SVG and GeoJSON out."""
 
+import base64
 import json
+import re
 import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,6 +16,7 @@ from PIL import Image, ImageDraw
 from smalti import Cancelled, Jigsaw, Photomosaic, Step, make_mosaic
 from smalti.core.errors import BadInput
 from smalti.core.picture import read_picture
+from smalti.core.source import label
 from smalti.flat_mosaic import FlatMosaic
 from smalti.grid_mosaic import GridMosaic
 from smalti.jigsaw_mosaic import JigsawMosaic
@@ -106,6 +109,25 @@ def test_svg_holds_every_tile(made: JigsawMosaic, scene: Path) -> None:
     paths = [e for e in root.iter() if e.tag.endswith("path")]
     assert len(paths) == len(made.project.placements)
     assert root.get("viewBox") == "0 0 240 160"
+
+
+def test_a_page_knows_the_tile_under_the_pointer(made: JigsawMosaic, scene: Path) -> None:
+    render_project(project_path(scene / "m.png"), scene / "m.html")
+    page = (scene / "m.html").read_text("utf-8")
+    found = re.search(r'<script id="mosaic" type="application/json">(.*?)</script>', page, re.S)
+    assert found
+    data = json.loads(found[1])
+    cells = np.frombuffer(base64.b64decode(data["cells"]), "<u2")
+    cells = cells.reshape(data["rows"], data["columns"])
+    width, height = made.project.size
+    right = 0
+    for placement in made.project.placements:
+        x, y = placement.contour.mean(axis=0)
+        row, column = int(y / height * data["rows"]), int(x / width * data["columns"])
+        expected = label(made.project.library.sources[placement.tile])
+        right += data["labels"][cells[row, column]] == expected
+    assert right > 0.9 * len(made.project.placements)  # a centroid may lie outside its tile
+    assert not data["outlined"]
 
 
 def test_the_same_seed_gives_the_same_jigsaw_for_any_workers(asked: Jigsaw, scene: Path) -> None:

@@ -140,6 +140,32 @@ def filled(contour: Points, shape: tuple[int, int]) -> Mask:
     return np.asarray(coverage(contour, shape) >= 0.5)
 
 
+def filled_window(contour: Points, shape: tuple[int, ...]) -> tuple[tuple[slice, slice], Mask]:
+    """Return the same pixels as a window of the picture and the mask of the window.
+
+    Parameters
+    ----------
+    contour : ndarray of shape (k, 2), float64
+        (x, y) px; what lies beyond the picture is cut off.
+    shape : tuple of int
+        (H, W).
+
+    Returns
+    -------
+    window : tuple of slice
+        Rows and columns.
+    mask : ndarray of the window's shape, bool
+    """
+    bounds = shape[1], shape[0]
+    low = np.clip(np.floor(contour.min(0)).astype(int), 0, bounds)
+    high = np.clip(np.ceil(contour.max(0)).astype(int), low, bounds)
+    width, height = (high - low).tolist()
+    window = (slice(low[1], high[1]), slice(low[0], high[0]))
+    if width == 0 or height == 0:
+        return window, np.zeros((height, width), bool)
+    return window, filled(contour - low, (height, width))
+
+
 def coverage(contour: Points, shape: tuple[int, int]) -> NDArray[np.float32]:
     """Return how much of each pixel lies inside a simple polygon, 0 to 1, exactly.
 

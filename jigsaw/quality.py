@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from smalti.core.color import delta_e_2000, to_space
+from smalti.jigsaw.contour import filled_window, signed_area
 from smalti.jigsaw.placement import Placement
 
 _FINE = 3  # pixels of the measuring raster along a pixel of the packing raster
@@ -93,14 +94,14 @@ def measure_packing(
     fine = np.repeat(np.repeat(labels, _FINE, 0), _FINE, 1)
     inside, count, beyond, edges = fine >= 0, np.zeros(fine.shape, np.int16), 0, _Edges(fine.shape)
     for placement in placements:
-        window, mask = filled(placement.contour * _FINE, fine.shape)
+        window, mask = filled_window(placement.contour * _FINE, fine.shape)
         own = fine[window] == placement.container
         count[window] += mask & own
         beyond += int((mask & ~own).sum())
         edges.draw(placement.contour * _FINE)
     area = max(1, int(inside.sum()))
     gaps = inside & (count == 0)
-    sides = np.sqrt([abs(shoelace(p.contour)) for p in placements] or [1.0])
+    sides = np.sqrt([abs(signed_area(p.contour)) for p in placements] or [1.0])
     return Packing(
         coverage=float(1 - gaps.sum() / area),
         overlap=float(np.maximum(count - 1, 0).sum() / area),
@@ -165,36 +166,6 @@ def measure_likeness(
         delta_e_pixel=_mean_delta_e(both[0][inside], both[1][inside]),
         coverage_alpha=float((alpha[inside] > 0.5).mean()),
     )
-
-
-def shoelace(contour: NDArray[np.float64]) -> float:
-    """Signed area of a polygon, positive where x turns towards y."""
-    x, y = contour.T
-    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
-
-
-def filled(
-    contour: NDArray[np.float64], shape: tuple[int, ...]
-) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
-    """Pixels whose centre lies in a polygon, as a window of the raster and its mask.
-
-    Parameters
-    ----------
-    contour : ndarray of shape (k, 2), float64
-        (x, y) px; the first pixel reaches from 0 to 1.
-    shape : (int, int)
-        Of the raster; what lies outside is cut off.
-    """
-    from skimage.draw import polygon2mask  # slow to import
-
-    low = np.clip(np.floor(contour.min(0)).astype(int), 0, shape[1::-1])
-    high = np.clip(np.ceil(contour.max(0)).astype(int), low, shape[1::-1])
-    window = (slice(low[1], high[1]), slice(low[0], high[0]))
-    size = (int(high[1] - low[1]), int(high[0] - low[0]))
-    if 0 in size:
-        return window, np.zeros(size, bool)
-    mask: NDArray[np.bool_] = polygon2mask(size, (contour - low - 0.5)[:, ::-1])
-    return window, mask
 
 
 class _Borders(NamedTuple):

@@ -19,10 +19,11 @@ from smalti.core.source import Skipped, label
 from smalti.core.writers import check_output, write_bytes, write_picture
 from smalti.ground import Ground, background_of, check_request, lay_ground, resized, rotation
 from smalti.jigsaw.compose import colour_move, compose, drawn, geojson, svg
+from smalti.jigsaw.contour import filled_window
 from smalti.jigsaw.pack import Weights, pack
 from smalti.jigsaw.placement import Placement, scaled
 from smalti.jigsaw.pose import placed
-from smalti.jigsaw.quality import filled, measure_likeness, measure_packing
+from smalti.jigsaw.quality import measure_likeness, measure_packing
 from smalti.jigsaw.recolor import recolor
 from smalti.jigsaw.refine import deformation, refine
 from smalti.jigsaw.shapes import ShapeLibrary, scan_shapes
@@ -242,7 +243,7 @@ def _place_colours(placements: Sequence[Placement], ground: Ground) -> NDArray[n
     """Mean CIELAB of the target under each tile."""
     goals = np.empty((len(placements), 3), np.float32)
     for k, placement in enumerate(placements):
-        window, mask = filled(placement.contour, ground.labels.shape)
+        window, mask = filled_window(placement.contour, ground.labels.shape)
         pixels = ground.goal[window][mask]
         if not len(pixels):  # thinner than a pixel, or outside
             x, y = placement.contour.mean(axis=0).astype(int)
@@ -381,7 +382,7 @@ def _write_page(
     under = np.full((height, width), len(names))
     for placement in project.placements:
         half = scaled(placement, width / project.size[0])
-        window, mask = filled(half.contour, under.shape)
+        window, mask = filled_window(half.contour, under.shape)
         under[window][mask] = placement.tile
     write_page(
         rows,

@@ -36,8 +36,6 @@ def main() -> None:
             raise
         code = _explain(error)
     sys.stdout.flush()
-    if code == 130:  # a solver left to end unheard in its thread must not hold the process up
-        os._exit(code)
     sys.exit(code)
 
 

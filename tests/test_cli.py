@@ -230,6 +230,7 @@ def test_ctrl_c_at_any_time_leaves_nothing(
             break  # it was faster than we
         assert process.returncode == 130, said
         assert b"cancelled" in said
+        assert b"warn" not in said
         assert took < 5
         assert not list(out.iterdir())
         assert gone_within(process.pid, 5.0)

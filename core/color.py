@@ -122,9 +122,7 @@ def delta_e_2000(lab1: npt.ArrayLike, lab2: npt.ArrayLike) -> npt.NDArray[np.flo
     """
     from skimage.color import deltaE_ciede2000 as delta_e  # 0.65 s, needed by few callers
 
-    difference: npt.NDArray[np.floating] = np.asarray(
-        delta_e(np.asarray(lab1), np.asarray(lab2))  # type: ignore[no-untyped-call, unused-ignore]
-    )
+    difference: npt.NDArray[np.floating] = np.asarray(delta_e(np.asarray(lab1), np.asarray(lab2)))
     return difference
 
 

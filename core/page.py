@@ -18,6 +18,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
+from smalti.core.atomic import write_bytes
 from smalti.core.errors import printable
 from smalti.core.writers import (
     OVERLAP,
@@ -25,7 +26,6 @@ from smalti.core.writers import (
     check_output,
     deep_zoom,
     tiles_folder,
-    write_bytes,
 )
 
 

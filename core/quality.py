@@ -192,7 +192,7 @@ def _ssim(first: Floats, second: Floats) -> float:
 
     window = min(7, min(first.shape[:2]) - 1)  # 3 for a side of 4, the only one below 7
     options = {"win_size": window, "data_range": 255, "channel_axis": -1}
-    return float(ssim(first, second, **options))  # type: ignore[no-untyped-call, unused-ignore]
+    return float(ssim(first, second, **options))
 
 
 def _gradient_correlation(first: Floats, second: Floats) -> float:

@@ -2,15 +2,13 @@
 
 A band is an (h, W, 3) uint8 sRGB array; the bands of a picture come top to
 bottom and their heights add up to its height. libvips does the encoding, a
-strip at a time, so a poster never has to fit in memory. Whatever is written
-follows one sequence: temporary name in the same folder, fsync, read back,
-rename, fsync the folder.
+strip at a time, so a poster never has to fit in memory; `smalti.core.atomic`
+puts the file in place.
 """
 
 import logging
 import os
 import re
-import secrets
 import shutil
 import struct
 import tempfile
@@ -25,7 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smalti.core.errors import BadInput, SmaltiError, printable
+from smalti.core.atomic import explained, replacing, sync, unwritable, write_bytes
+from smalti.core.errors import BadInput, printable
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".dzi", ".html")
 """What an output file may end in; ``.html`` is written by `smalti.core.page`."""
@@ -81,7 +80,7 @@ def check_output(out: Path, size: tuple[int, int]) -> None:
         # Trying is the only test that knows about quotas, read-only disks and access lists.
         tempfile.TemporaryFile(prefix=".smalti-", dir=out.parent).close()
     except OSError as error:
-        raise _failure(out, error, 0) from error
+        raise unwritable(out, error, 0) from error
 
 
 def write_picture(
@@ -155,10 +154,10 @@ def write_picture(
                     keep="none",
                 )
 
-    with _replacing(out, raw) as temporary:
+    with replacing(out, raw) as temporary:
         _encode(bands, size, dpi, lambda image: save(image, os.fsencode(temporary)), out)
-        with _explained(out, raw):
-            _sync(temporary)
+        with explained(out, raw):
+            sync(temporary)
             _read_back(temporary, size)
 
 
@@ -183,7 +182,7 @@ def deep_zoom(
         If the disk is full or refuses.
     """
     tiles, raw = tiles_folder(out), 3 * size[0] * size[1]
-    with _explained(out, raw):
+    with explained(out, raw):
         scratch = Path(tempfile.mkdtemp(prefix=".smalti-", dir=out.parent))
     new, old = scratch / "new_files", scratch / "old_files"
     try:
@@ -199,20 +198,20 @@ def deep_zoom(
             ),
             out,
         )
-        with _explained(out, raw):
+        with explained(out, raw):
             (new / "vips-properties.xml").unlink(missing_ok=True)  # unasked for, and dated
             (new / _OURS).write_text("Smalti made this folder and may replace it.\n")
             for path in sorted(new.rglob("*")):
-                _sync(path)
-            _sync(new)
+                sync(path)
+            sync(new)
             _read_back_tiles(new, size)
             replaces = tiles.exists()
             if replaces:
                 tiles.rename(old)
         try:
-            with _explained(out, raw):
+            with explained(out, raw):
                 new.rename(tiles)
-                _sync(out.parent)
+                sync(out.parent)
             yield
         except BaseException:
             if tiles.exists():
@@ -227,28 +226,6 @@ def deep_zoom(
 def tiles_folder(out: Path) -> Path:
     """Return the folder of Deep Zoom tiles that belongs to a ``.dzi`` or ``.html`` file."""
     return out.with_name(out.stem + "_files")
-
-
-def write_bytes(out: Path, data: bytes) -> None:
-    """Write a small file so that it is there whole or as it was before.
-
-    Parameters
-    ----------
-    out : Path
-        In a folder that is there.
-    data : bytes
-        All of the file.
-
-    Raises
-    ------
-    SmaltiError
-        If the disk is full or refuses.
-    """
-    with _replacing(out, len(data)) as temporary, _explained(out, len(data)):
-        temporary.write_bytes(data)
-        _sync(temporary)
-        if temporary.read_bytes() != data:
-            raise OSError("it reads back otherwise than it was written")
 
 
 def _descriptor(size: tuple[int, int]) -> bytes:
@@ -319,8 +296,8 @@ def _encode(
             for image in images:
                 image.set_kill(True)
             raise
-    if failure:
-        raise _failure(out, failure, 3 * size[0] * size[1]) from failure
+    if failure is not None:
+        raise unwritable(out, failure, 3 * size[0] * size[1]) from failure
 
 
 def _as_png(bands: Iterable[NDArray[np.uint8]], size: tuple[int, int]) -> Iterator[bytes]:
@@ -364,50 +341,6 @@ def _written(pipe: int, piece: bytes) -> bool:
     except OSError:  # BrokenPipeError; EINVAL on Windows
         return False
     return True
-
-
-@contextmanager
-def _replacing(out: Path, need: int) -> Iterator[Path]:
-    """Give a temporary name beside `out`; what the block puts there takes the place of `out`."""
-    temporary = out.with_name(f".smalti-{secrets.token_hex(4)}{out.suffix.lower()}")
-    try:
-        yield temporary
-        with _explained(out, need):
-            os.replace(temporary, out)
-            _sync(out.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def _explained(out: Path, need: int) -> Iterator[None]:
-    """Turn an error of the system into one that says how to mend it."""
-    try:
-        yield
-    except OSError as error:
-        raise _failure(out, error, need) from error
-
-
-def _failure(out: Path, error: BaseException, need: int) -> SmaltiError:
-    """Return what to raise when `out` of up to `need` bytes could not be written."""
-    # libvips tells a long story with the system's word somewhere in it.
-    said = re.search(r"system error: (.+)", str(error))
-    reason = said[1] if said else getattr(error, "strerror", None) or " ".join(str(error).split())
-    return SmaltiError(
-        f"cannot write {printable(str(out))}: {reason}; it takes up to {need / 1e6:.1f} MB: "
-        "make room on the disk, or write to another folder"
-    )
-
-
-def _sync(path: Path) -> None:
-    """Have a file, or the names in a folder, on disk."""
-    if os.name == "nt" and path.is_dir():
-        return  # Windows keeps names safe by itself and opens no folder
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _read_back(path: Path, size: tuple[int, int]) -> None:

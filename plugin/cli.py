@@ -255,7 +255,7 @@ def completion(shell: str) -> None:
     bash   smalti completion bash >> ~/.bashrc
     zsh    smalti completion zsh >> ~/.zshrc
     fish   smalti completion fish > ~/.config/fish/completions/smalti.fish
-    """  # noqa: D301
+    """  # noqa: D301 (click's mark for lines that stay as they are)
     from click.shell_completion import get_completion_class
 
     found = get_completion_class(shell)

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import smalti
+from smalti.core.atomic import write_bytes
 from smalti.core.errors import printable
 from smalti.core.picture import read_picture
 from smalti.core.progress import Progress, Step, silent
 from smalti.core.source import Skipped
-from smalti.core.writers import check_output, write_bytes, write_picture
+from smalti.core.writers import check_output, write_picture
 from smalti.ground import background_of, check_request, lay_ground
 from smalti.jigsaw.decorative import decorative, flat_picture, voronoi
 from smalti.jigsaw.placement import Placement

@@ -14,6 +14,7 @@ from PIL import Image
 import smalti
 from smalti.core.adjust import alteration, colour_shifts
 from smalti.core.assign import Assignment, assign
+from smalti.core.atomic import write_bytes
 from smalti.core.errors import printable
 from smalti.core.features import (
     Variant,
@@ -30,7 +31,7 @@ from smalti.core.progress import Progress, Step, silent
 from smalti.core.quality import Quality, measure, usage
 from smalti.core.render import Layout, bands
 from smalti.core.source import Skipped, label
-from smalti.core.writers import check_output, write_bytes, write_picture
+from smalti.core.writers import check_output, write_picture
 from smalti.grid_project import GridProject, grid_text
 from smalti.plan import CELL_PX, Plan, make_plan, target_file
 from smalti.project import project_path

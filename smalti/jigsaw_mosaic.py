@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import smalti
+from smalti.core.atomic import write_bytes
 from smalti.core.errors import printable
 from smalti.core.library import default_index
 from smalti.core.page import link_to, write_page
 from smalti.core.progress import Progress, Step, silent
 from smalti.core.source import Skipped, label
-from smalti.core.writers import check_output, write_bytes, write_picture
+from smalti.core.writers import check_output, write_picture
 from smalti.ground import Ground, background_of, check_request, lay_ground, resized, rotation
 from smalti.jigsaw.compose import colour_move, compose, drawn, geojson, svg
 from smalti.jigsaw.contour import filled_window

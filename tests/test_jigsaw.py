@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -187,17 +188,18 @@ def test_deform_0_leaves_tiles_rigid(asked: Jigsaw, scene: Path) -> None:
     ],
     ids=str,
 )
-def test_what_cannot_be_used_is_named(asked: Jigsaw, change: dict[str, object], named: str) -> None:
+def test_what_cannot_be_used_is_named(asked: Jigsaw, change: dict[str, Any], named: str) -> None:
     with pytest.raises(BadInput, match=named) as caught:
-        make_mosaic(replace(asked, **change))  # type: ignore[arg-type]
+        make_mosaic(replace(asked, **change))
     assert "\n" not in str(caught.value)
 
 
 def test_a_label_image_of_another_size_is_refused(asked: Jigsaw, scene: Path) -> None:
     Image.new("RGB", (24, 16)).save(scene / "small.png")
     for option in ("labels", "mask", "edges", "colors"):
+        given: dict[str, Any] = {option: str(scene / "small.png")}
         with pytest.raises(BadInput, match="24 x 16"):
-            make_mosaic(replace(asked, **{option: str(scene / "small.png")}))  # type: ignore[arg-type]
+            make_mosaic(replace(asked, **given))
 
 
 def test_an_empty_mask_is_refused(asked: Jigsaw, scene: Path) -> None:
@@ -224,7 +226,7 @@ def test_a_cancel_leaves_nothing(asked: Jigsaw, scene: Path, tmp_path: Path, pha
 def test_a_damaged_project_is_refused(made: JigsawMosaic, scene: Path, tmp_path: Path) -> None:
     good = json.loads(project_path(scene / "m.png").read_text())
     laid = good["placements"]
-    changes: list[dict[str, object]] = [
+    changes: list[dict[str, Any]] = [
         {"size": [0, 5]},
         {"scale": 0},
         {"shapes": []},
@@ -256,8 +258,8 @@ def test_tiles_of_one_colour_need_no_shapes(asked: Jigsaw, tmp_path: Path, kind:
 
 
 def test_a_grid_of_shapes_is_the_photomosaic_of_core(tmp_path: Path) -> None:
-    asked = {"target": "@demo", "output": str(tmp_path / "m.png"), "adjust": 0.3}
-    grid = make_mosaic(Jigsaw(shapes=("@demo",), kind="grid", tiles=100, **asked))  # type: ignore[arg-type]
-    photo = make_mosaic(Photomosaic(photos=("@demo",), cells=100, **asked))  # type: ignore[arg-type]
+    asked: dict[str, Any] = {"target": "@demo", "output": str(tmp_path / "m.png"), "adjust": 0.3}
+    grid = make_mosaic(Jigsaw(shapes=("@demo",), kind="grid", tiles=100, **asked))
+    photo = make_mosaic(Photomosaic(photos=("@demo",), cells=100, **asked))
     assert isinstance(grid, GridMosaic)
     assert np.array_equal(grid.pixels(), photo.pixels())

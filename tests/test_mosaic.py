@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -176,8 +177,8 @@ def test_workers_do_not_change_the_mosaic(request_: Photomosaic, tmp_path: Path)
     ],
     ids=str,
 )
-def test_every_option_makes_a_mosaic(request_: Photomosaic, change: dict[str, object]) -> None:
-    mosaic = make_mosaic(replace(request_, **change))  # type: ignore[arg-type]
+def test_every_option_makes_a_mosaic(request_: Photomosaic, change: dict[str, Any]) -> None:
+    mosaic = make_mosaic(replace(request_, **change))
     layout = mosaic.project.layout
     assert len(set(layout.photo)) == layout.grid.cells
     assert mosaic.pixels().std() > 5
@@ -214,10 +215,10 @@ def test_every_option_makes_a_mosaic(request_: Photomosaic, change: dict[str, ob
     ids=str,
 )
 def test_what_cannot_be_used_is_named(
-    request_: Photomosaic, change: dict[str, object], named: str
+    request_: Photomosaic, change: dict[str, Any], named: str
 ) -> None:
     with pytest.raises(BadInput, match=named) as caught:
-        make_mosaic(replace(request_, **change))  # type: ignore[arg-type]
+        make_mosaic(replace(request_, **change))
     assert "\n" not in str(caught.value)
 
 
@@ -311,7 +312,7 @@ def damaged(file: Path, **change: object) -> Path:
     ids=str,
 )
 def test_a_damaged_project_is_refused(
-    request_: Photomosaic, tmp_path: Path, change: dict[str, object]
+    request_: Photomosaic, tmp_path: Path, change: dict[str, Any]
 ) -> None:
     made = make_mosaic(replace(request_, output=str(tmp_path / "m.png")))
     assert made.project_file is not None

@@ -195,13 +195,17 @@ def test_upright_tiles_stay_upright_and_others_within_their_turn(
     rng: np.random.Generator,
 ) -> None:
     labels, goal = picture(80, 110)
-    for rotate, most in (("upright", 0.0), (20.0, np.radians(20))):
+    turns: list[tuple[Literal["upright"] | float, float]] = [
+        ("upright", 0.0),
+        (20.0, np.radians(20)),
+    ]
+    for rotate, most in turns:
         placements, _ = pack(
             labels,
             goal,
             shapes(rng),
             tiles=25,
-            rotate=rotate,  # type: ignore[arg-type]
+            rotate=rotate,
             rng=rng,
         )
         assert max(abs(placement.pose.theta) for placement in placements) <= most + 1e-9

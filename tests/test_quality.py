@@ -23,7 +23,7 @@ GREY = np.full((48, 64, 3), 90, np.uint8)
 
 @pytest.fixture(scope="module")
 def photo() -> Picture:
-    return np.asarray(astronaut(), np.uint8)  # type: ignore[no-untyped-call, unused-ignore]
+    return np.asarray(astronaut(), np.uint8)
 
 
 def boxes(picture: Picture, width: int, height: int) -> Picture:
@@ -111,7 +111,7 @@ def test_from_afar_only_the_mean_of_a_cell_counts(photo: Picture) -> None:
 def test_ssim_is_that_of_the_downscaled_pictures(photo: Picture) -> None:
     other = noisy(photo[:, ::-1], 20)
     pair = boxes(photo, 128, 64), boxes(other, 128, 64)
-    expected = ssim(*pair, channel_axis=-1)  # type: ignore[no-untyped-call, unused-ignore]
+    expected = ssim(*pair, channel_axis=-1)
     quality = measure(photo, other, columns=32, rows=16)
     assert quality.ssim_quarter == pytest.approx(expected, abs=2e-3)  # Pillow rounds to 8 bits
 

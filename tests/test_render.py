@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ def layout(sources: list[Source], aspect: float = 1.0, **change: object) -> Layo
     """One row of all sources, each as it is."""
     n = len(sources)
     sizes = np.array([read_picture(s.file).pixels.shape[1::-1] for s in sources])
-    fields: dict[str, object] = {
+    fields: dict[str, Any] = {
         "grid": lay_grid((100 * n, 100), n, 1, aspect=aspect),
         "sources": tuple(sources),
         "frames": frames(sizes, aspect),
@@ -32,7 +33,7 @@ def layout(sources: list[Source], aspect: float = 1.0, **change: object) -> Layo
         "shift": np.zeros((n, 3), np.int16),
         **change,
     }
-    return Layout(**fields)  # type: ignore[arg-type]
+    return Layout(**fields)
 
 
 @pytest.fixture

@@ -18,22 +18,24 @@ from smalti.jigsaw.shapes import GRID, POINTS, ShapeLibrary, demo_shapes, scan_s
 RED, BLUE = (220, 20, 30), (10, 40, 200)
 
 
-def drawing(size: tuple[int, int] = (100, 80), mode: str = "RGBA") -> tuple[Image.Image, ...]:
+def drawing(
+    size: tuple[int, int] = (100, 80), mode: str = "RGBA"
+) -> tuple[Image.Image, ImageDraw.ImageDraw]:
     image = Image.new(mode, size, (0, 0, 0, 0) if mode == "RGBA" else (255, 255, 255))
-    return image, ImageDraw.Draw(image)  # type: ignore[return-value]
+    return image, ImageDraw.Draw(image)
 
 
 def two_halves() -> Image.Image:
     """An ellipse, its left half red and its right half blue."""
     image, draw = drawing()
-    draw.pieslice((10, 20, 90, 60), 90, 270, fill=RED)  # type: ignore[attr-defined]
-    draw.pieslice((10, 20, 90, 60), 270, 90, fill=BLUE)  # type: ignore[attr-defined]
+    draw.pieslice((10, 20, 90, 60), 90, 270, fill=RED)
+    draw.pieslice((10, 20, 90, 60), 270, 90, fill=BLUE)
     return image
 
 
 def on_white() -> Image.Image:
     image, draw = drawing(mode="RGB")
-    draw.ellipse((10, 20, 90, 60), fill=RED)  # type: ignore[attr-defined]
+    draw.ellipse((10, 20, 90, 60), fill=RED)
     return image
 
 
@@ -150,7 +152,7 @@ UNFIT: dict[str, Callable[[ImageDraw.ImageDraw], None]] = {
 @pytest.mark.parametrize("reason", UNFIT)
 def test_what_makes_no_good_tile_is_left_out(folder: Path, reason: str) -> None:
     image, draw = drawing()
-    UNFIT[reason](draw)  # type: ignore[arg-type]
+    UNFIT[reason](draw)
     if "plain" in reason:
         image = Image.linear_gradient("L").resize((100, 80)).convert("RGB")
     image.save(folder / "unfit.png")

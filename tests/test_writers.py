@@ -22,7 +22,6 @@ from smalti.core.writers import (
     check_output,
     deep_zoom,
     tiles_folder,
-    write_bytes,
     write_picture,
 )
 
@@ -203,7 +202,7 @@ def test_a_damaged_file_never_gets_its_name(
         if path.is_file():
             os.truncate(path, path.stat().st_size * 2 // 3)
 
-    monkeypatch.setattr(writers, "_sync", damage)
+    monkeypatch.setattr(writers, "sync", damage)
     monkeypatch.setattr(writers, "_DECODED", decoded)
     with pytest.raises(SmaltiError, match="does not read back"):
         write_picture(cut(scene()), SIZE, tmp_path / f"a{ending}", dpi=300)
@@ -287,21 +286,6 @@ def test_a_folder_whose_name_is_no_utf8(tmp_path: Path) -> None:
     for ending in WRITTEN:
         write_picture(cut(scene()), SIZE, folder / f"\udce9{ending}", dpi=300)
         assert (folder / f"\udce9{ending}").stat().st_size
-
-
-def test_write_bytes_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out = tmp_path / "project.json"
-    write_bytes(out, b"first")
-    write_bytes(out, b"second")
-    assert contents(tmp_path) == {out.name: b"second"}
-
-    def full(path: Path) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(writers, "_sync", full)
-    with pytest.raises(SmaltiError, match="No space left on device"):
-        write_bytes(out, b"third")
-    assert contents(tmp_path) == {out.name: b"second"}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -1,0 +1,80 @@
+"""Files that are there whole or as they were before, whatever happens.
+
+One sequence: a temporary name in the same folder, fsync, read back, rename,
+fsync the folder.
+"""
+
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from smalti.core.errors import SmaltiError, printable
+
+
+def write_bytes(out: Path, data: bytes) -> None:
+    """Write a small file so that it is there whole or as it was before.
+
+    Parameters
+    ----------
+    out : Path
+        In a folder that is there.
+    data : bytes
+        All of the file.
+
+    Raises
+    ------
+    SmaltiError
+        If the disk is full or refuses.
+    """
+    with replacing(out, len(data)) as temporary, explained(out, len(data)):
+        temporary.write_bytes(data)
+        sync(temporary)
+        if temporary.read_bytes() != data:
+            raise OSError("it reads back otherwise than it was written")
+
+
+@contextmanager
+def replacing(out: Path, need: int) -> Iterator[Path]:
+    """Give a temporary name beside `out`; what the block puts there takes the place of `out`."""
+    temporary = out.with_name(f".smalti-{secrets.token_hex(4)}{out.suffix.lower()}")
+    try:
+        yield temporary
+        with explained(out, need):
+            os.replace(temporary, out)
+            sync(out.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def explained(out: Path, need: int) -> Iterator[None]:
+    """Turn an error of the system into one that says how to mend it."""
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(out, error, need) from error
+
+
+def unwritable(out: Path, error: BaseException, need: int) -> SmaltiError:
+    """Return what to raise when `out` of up to `need` bytes could not be written."""
+    # libvips tells a long story with the system's word somewhere in it.
+    said = re.search(r"system error: (.+)", str(error))
+    reason = said[1] if said else getattr(error, "strerror", None) or " ".join(str(error).split())
+    return SmaltiError(
+        f"cannot write {printable(str(out))}: {reason}; it takes up to {need / 1e6:.1f} MB: "
+        "make room on the disk, or write to another folder"
+    )
+
+
+def sync(path: Path) -> None:
+    """Have a file, or the names in a folder, on disk."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows keeps names safe by itself and opens no folder
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -6,7 +6,15 @@ from typing import Any
 import click
 
 from smalti.plugin import report
-from smalti.plugin.options import EXIT_CODES, run_job, with_common
+from smalti.plugin.options import (
+    EXIT_CODES,
+    dpi_option,
+    quality_option,
+    run_job,
+    seed_option,
+    strict_option,
+    with_common,
+)
 from smalti.plugin.sections import Sectioned
 from smalti.request import KINDS, SHAPE_FORMATS, Jigsaw
 
@@ -159,26 +167,10 @@ def _picture(name: str, meaning: str) -> Decorator:
     show_default=True,
     help="Long side of the picture.",
 )
-@click.option(
-    "--dpi",
-    metavar="DPI",
-    type=click.FloatRange(1, 10_000),
-    default=300,
-    show_default=True,
-    help="Dots an inch of the print.",
-)
-@click.option(
-    "--quality",
-    metavar="Q",
-    type=click.IntRange(1, 100),
-    default=92,
-    show_default=True,
-    help="Of JPEG and WebP.",
-)
-@click.option(
-    "--seed", metavar="N", type=int, default=0, show_default=True, help="Of everything random."
-)
-@click.option("--strict", is_flag=True, help="Stop at a shape that cannot be used.")
+@dpi_option
+@quality_option
+@seed_option
+@strict_option
 @with_common
 def jigsaw(jobs: int | None, as_json: bool, debug: bool, quiet: bool, **asked: Any) -> None:
     """Pack SHAPES into the shapes of TARGET: a jigsaw image mosaic.

@@ -8,6 +8,27 @@ import click
 
 EXIT_CODES = "Exit codes: 0 ok, 1 failed, 2 bad input, 130 cancelled."
 
+dpi_option = click.option(
+    "--dpi",
+    metavar="DPI",
+    type=click.FloatRange(1, 10_000),
+    default=300,
+    show_default=True,
+    help="Dots an inch of the print.",
+)
+quality_option = click.option(
+    "--quality",
+    metavar="Q",
+    type=click.IntRange(1, 100),
+    default=92,
+    show_default=True,
+    help="Of JPEG and WebP.",
+)
+seed_option = click.option(
+    "--seed", metavar="N", type=int, default=0, show_default=True, help="Of everything random."
+)
+strict_option = click.option("--strict", is_flag=True, help="Stop at a file that cannot be used.")
+
 _common = [
     click.option(
         "--jobs", type=click.IntRange(min=1), help="Processes at work.  [default: all cores]"

@@ -6,7 +6,16 @@ from typing import Any
 import click
 
 from smalti.plugin import report
-from smalti.plugin.options import EXIT_CODES, columns_by_rows, run_job, with_common
+from smalti.plugin.options import (
+    EXIT_CODES,
+    columns_by_rows,
+    dpi_option,
+    quality_option,
+    run_job,
+    seed_option,
+    strict_option,
+    with_common,
+)
 from smalti.plugin.sections import Sectioned
 from smalti.request import FORMATS, METRICS, SPACES, VARIANTS, Photomosaic
 
@@ -102,14 +111,7 @@ def _variants(value: str | tuple[str, ...]) -> tuple[str, ...]:
     type=click.FloatRange(min=0, min_open=True),
     help="Width of the print, instead of --tile-px.",
 )
-@click.option(
-    "--dpi",
-    metavar="DPI",
-    type=click.FloatRange(1, 10_000),
-    default=300,
-    show_default=True,
-    help="Dots an inch of the print.",
-)
+@dpi_option
 @click.option(
     "--max-uses",
     metavar="T",
@@ -170,19 +172,10 @@ def _variants(value: str | tuple[str, ...]) -> tuple[str, ...]:
     show_default=True,
     help="Distance of two tiles.",
 )
-@click.option(
-    "--quality",
-    metavar="Q",
-    type=click.IntRange(1, 100),
-    default=92,
-    show_default=True,
-    help="Of JPEG and WebP.",
-)
-@click.option(
-    "--seed", metavar="N", type=int, default=0, show_default=True, help="Of everything random."
-)
+@quality_option
+@seed_option
 @click.option("--dry-run", is_flag=True, help="Say what would be made; write nothing.")
-@click.option("--strict", is_flag=True, help="Stop at a photo that cannot be used.")
+@strict_option
 @with_common
 def photo(
     output: str | None,

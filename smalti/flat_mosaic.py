@@ -1,7 +1,5 @@
 """Mosaics of single-colour tiles, as special cases of the jigsaw (paper 004, section 4.1)."""
 
-import base64
-import io
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
@@ -10,12 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 import smalti
 from smalti.core.atomic import write_bytes
 from smalti.core.errors import printable
-from smalti.core.picture import read_picture
 from smalti.core.progress import Progress, Step, silent
 from smalti.core.source import Skipped
 from smalti.core.writers import check_output, write_picture
@@ -25,7 +21,7 @@ from smalti.jigsaw.placement import Placement
 from smalti.jigsaw.pose import Pose
 from smalti.jigsaw.quality import measure_packing
 from smalti.jigsaw.shapes import POINTS
-from smalti.project import project_path, project_text, real, whole
+from smalti.project import picture_of, picture_text, project_path, project_text, real, whole
 from smalti.request import Jigsaw, Request
 from smalti.resources import Stopwatch, peak_mb
 
@@ -152,8 +148,6 @@ def render_flat(
 
 def flat_text(project: FlatProject) -> str:
     """Write a project as JSON text."""
-    picture = io.BytesIO()
-    Image.fromarray(project.background).save(picture, "PNG")
     placements = project.placements
     return project_text(
         project.request,
@@ -167,7 +161,7 @@ def flat_text(project: FlatProject) -> str:
                 "contour": [p.contour.tolist() for p in placements],
                 "colour": project.colours.tolist(),
             },
-            "background": base64.b64encode(picture.getvalue()).decode("ascii"),
+            "background": picture_text(project.background),
         },
     )
 
@@ -183,7 +177,6 @@ def build_flat(request: Request, data: dict[str, Any], folder: Path) -> FlatProj
     contours = real(laid["contour"], (count, POINTS, 2), _MOST_PX)
     poses = real(laid["pose"], (count, 4), _MOST_PX).tolist()
     containers = whole(laid["container"], (count,), 0, _MOST_PX)
-    background = read_picture(io.BytesIO(base64.b64decode(data["background"])), name="background")
     return FlatProject(
         request=request,
         size=(size[0], size[1]),
@@ -194,7 +187,7 @@ def build_flat(request: Request, data: dict[str, Any], folder: Path) -> FlatProj
             for k, (c, p, contour) in enumerate(zip(containers, poses, contours, strict=True))
         ),
         colours=real(laid["colour"], (count, 3), 300).astype(np.float32),
-        background=background.pixels,
+        background=picture_of(data["background"]),
     )
 
 

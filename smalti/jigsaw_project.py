@@ -1,7 +1,5 @@
 """The project of a jigsaw image mosaic."""
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +7,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from smalti.core.picture import read_picture
 from smalti.jigsaw.placement import Placement
 from smalti.jigsaw.pose import Pose
 from smalti.jigsaw.shapes import POINTS, ShapeLibrary
-from smalti.project import absolute, project_text, real, relative, whole
+from smalti.project import absolute, picture_of, picture_text, project_text, real, relative, whole
 from smalti.request import Jigsaw, Request
 
 _MOST_TILES = 1_000_000
@@ -59,8 +55,6 @@ class JigsawProject:
 def jigsaw_text(project: JigsawProject, folder: Path) -> str:
     """Write a project as JSON text for a file in `folder`."""
     library, placements = project.library, project.placements
-    picture = io.BytesIO()
-    Image.fromarray(project.background).save(picture, "PNG")
     return project_text(
         project.request,
         {
@@ -82,7 +76,7 @@ def jigsaw_text(project: JigsawProject, folder: Path) -> str:
                 "energy": [round(p.energy, 4) for p in placements],
                 "move": project.moves.tolist(),
             },
-            "background": base64.b64encode(picture.getvalue()).decode("ascii"),
+            "background": picture_text(project.background),
         },
     )
 
@@ -111,7 +105,6 @@ def build_jigsaw(request: Request, data: dict[str, Any], folder: Path) -> Jigsaw
     energies = real(laid["energy"], (n,), np.inf)
     tiles = whole(laid["tile"], (n,), 0, m - 1)
     containers = whole(laid["container"], (n,), 0, _MOST_PX)
-    background = read_picture(io.BytesIO(base64.b64decode(data["background"])), name="background")
     scale = float(data["scale"])
     if not 0.01 <= scale <= 1000:
         raise ValueError(f"scale is {scale}")
@@ -128,7 +121,7 @@ def build_jigsaw(request: Request, data: dict[str, Any], folder: Path) -> Jigsaw
             )
         ),
         moves=real(laid["move"], (n, 3), 200).astype(np.float32),
-        background=background.pixels,
+        background=picture_of(data["background"]),
     )
 
 

@@ -6,6 +6,8 @@ runs nothing: it is numbers and names, checked before use. What lies around the
 layout is the same for every kind of mosaic, and is here.
 """
 
+import base64
+import io
 import json
 import os
 import platform
@@ -15,9 +17,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 import smalti
 from smalti.core.errors import BadInput, printable
+from smalti.core.picture import read_picture
 from smalti.core.source import Source
 from smalti.request import Request, from_json, to_json
 
@@ -111,6 +115,18 @@ def real(values: Any, shape: tuple[int, ...], most: float) -> NDArray[np.float64
     if not np.isfinite(array).all() or (array.size and np.abs(array).max() > most):
         raise ValueError(f"there are numbers beyond {most:g}")
     return array
+
+
+def picture_text(picture: NDArray[np.uint8]) -> str:
+    """Write a small picture, (h, w, 3) sRGB, as text; `picture_of` reads it back."""
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def picture_of(text: Any) -> NDArray[np.uint8]:
+    """Read a picture from its text."""
+    return read_picture(io.BytesIO(base64.b64decode(text)), name="the background").pixels
 
 
 def relative(file: str, folder: Path) -> str:

@@ -160,6 +160,11 @@ def _picture(name: str, meaning: str) -> Decorator:
     help="Seconds of packing; then the best so far is taken.",
 )
 @click.option(
+    "--keep-partial",
+    is_flag=True,
+    help="Ctrl-C ends the packing or refining at hand, and what there is is written.",
+)
+@click.option(
     "--width",
     metavar="PX",
     type=click.IntRange(16, 100_000),
@@ -185,7 +190,9 @@ def jigsaw(jobs: int | None, as_json: bool, debug: bool, quiet: bool, **asked: A
     request = Jigsaw(**asked)
     from smalti.mosaic import make_mosaic
 
-    made = run_job(lambda **how: make_mosaic(request, **how), jobs, quiet)
+    made = run_job(
+        lambda **how: make_mosaic(request, **how), jobs, quiet, patient=request.keep_partial
+    )
     if not quiet:
         report.warn_skipped(made.skipped)
     report.tell(made.report(), report.summary(made), as_json=as_json, quiet=quiet)

@@ -12,7 +12,7 @@ from PIL import Image
 
 import smalti
 from smalti.core.atomic import write_bytes
-from smalti.core.errors import printable
+from smalti.core.errors import Cancelled, printable
 from smalti.core.library import default_index
 from smalti.core.page import link_to, write_page
 from smalti.core.progress import Progress, Step, silent
@@ -26,7 +26,7 @@ from smalti.jigsaw.placement import Placement, scaled
 from smalti.jigsaw.pose import placed
 from smalti.jigsaw.quality import measure_likeness, measure_packing
 from smalti.jigsaw.recolor import recolor
-from smalti.jigsaw.refine import deformation, refine
+from smalti.jigsaw.refine import DIGITS, deformation, refine
 from smalti.jigsaw.shapes import ShapeLibrary, scan_shapes
 from smalti.jigsaw_project import JigsawProject, jigsaw_text, used_only
 from smalti.plan import check, target_file
@@ -34,7 +34,7 @@ from smalti.project import project_path
 from smalti.request import Jigsaw
 from smalti.resources import Stopwatch, peak_mb
 
-_VARIETY = 62  # tiles to a use of a shape: with fewer colours fit better, with more it is varied
+_VARIETY = 91  # tiles to a use of a shape: with fewer colours fit better, with more it is varied
 _ALIKE = 0.06  # RMS distance of outlines of unit area that may take each other's place
 _COMPARED = 2.0  # px of the comparison along a pixel of the raster
 
@@ -53,6 +53,8 @@ class JigsawMosaic:
     recolored : tuple of float
         Mean dE of places to tiles before and after re-dealing equal outlines.
     backtracks : int
+    ended : tuple of str
+        Phases that a cancel ended early, with what there was.
     shapes : int
         Usable shapes in the library.
     skipped : tuple of Skipped
@@ -67,6 +69,7 @@ class JigsawMosaic:
     rigid: dict[str, float]
     recolored: tuple[float, float]
     backtracks: int
+    ended: tuple[str, ...]
     shapes: int
     skipped: tuple[Skipped, ...]
     seconds: dict[str, float]
@@ -91,11 +94,27 @@ class JigsawMosaic:
             "recolored": {"before": self.recolored[0], "after": self.recolored[1]},
             "seconds": self.seconds,
             "backtracks": self.backtracks,
+            "ended": list(self.ended),
             "skipped": [{"file": printable(s.file), "reason": s.reason} for s in self.skipped],
             "peak_mb": peak_mb(),
             "seed": self.project.request.seed,
             "version": smalti.__version__,
         }
+
+
+class _Heard:
+    """Passes steps on, and remembers which phases were cancelled."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.phases: list[str] = []
+
+    def __call__(self, step: Step) -> None:
+        try:
+            self.progress(step)
+        except Cancelled:
+            self.phases.append(step.phase)
+            raise
 
 
 def make_jigsaw(
@@ -119,12 +138,13 @@ def make_jigsaw(
         strict=request.strict,
     )
     lap("index")
-    placements, backtracks = _packed(request, ground, library, executor, progress)
+    heard = _Heard(progress)
+    placements, backtracks = _packed(request, ground, library, executor, heard)
     lap("pack")
     rigid = _measured(request, ground, library, placements, progress)
     lap("measure")
 
-    placements = _refined(request, ground, library, placements, progress)
+    placements = _refined(request, ground, library, placements, heard)
     lap("refine")
     goals = _place_colours(placements, ground)
     dealt = recolor(
@@ -149,6 +169,7 @@ def make_jigsaw(
         rigid=rigid,
         recolored=(dealt.before, dealt.after),
         backtracks=backtracks,
+        ended=tuple(heard.phases),
         shapes=len(library.sources),
         skipped=library.skipped,
         seconds=lap.seconds(),
@@ -175,7 +196,7 @@ def _packed(
     ground: Ground,
     library: ShapeLibrary,
     executor: Executor | None,
-    progress: Progress,
+    progress: _Heard,
 ) -> tuple[list[Placement], int]:
     usual, groups = Weights(), len(np.unique(library.group))
     placements, backtracks = pack(
@@ -199,12 +220,14 @@ def _packed(
         executor=executor,
         progress=progress,
         time_limit=request.time_limit,
+        keep_partial=request.keep_partial,
     )
-    late = request.time_limit is not None
+    if not placements and progress.phases:
+        raise Cancelled
     check(
         bool(placements),
         f"no tile was laid within {request.time_limit:g} s; give a longer --time-limit"
-        if late
+        if request.time_limit is not None
         else "no tile fits: every container is smaller than any; try more --tiles",
     )
     return placements, backtracks
@@ -228,11 +251,11 @@ def _refined(
         overlap=1.5 * request.w_overlap,
         deform=request.w_deform,
         progress=progress,
+        keep_partial=request.keep_partial,
     )
-    # Rounded as the project file rounds, so that its picture is the same to the byte.
     return [
         replace(p, contour=contour)
-        for p, contour in zip(placements, contours.round(6), strict=True)
+        for p, contour in zip(placements, contours.round(DIGITS), strict=True)
     ]
 
 

@@ -144,6 +144,9 @@ class Jigsaw:
         ``"scan"`` of a colour shortlist, or geometric ``"hashing"``.
     time_limit : float or None
         Seconds after which the packing is taken as it is.
+    keep_partial : bool
+        A cancel ends the packing or the refining at hand, and the mosaic is made of
+        what there is.
     width : int
         Long side of the picture, px.
     dpi : float
@@ -162,7 +165,7 @@ class Jigsaw:
     geometry: str = ""
     tiles: int | None = None
     tile_px: float | None = None
-    size_ratio: float = 3.0
+    size_ratio: float = 4.0
     segments: int | None = None
     labels: str = ""
     mask: str = ""
@@ -182,6 +185,7 @@ class Jigsaw:
     kind: str = "jigsaw"
     candidates: str = "scan"
     time_limit: float | None = None
+    keep_partial: bool = False
     width: int = 3000
     dpi: float = 300.0
     quality: int = 92

@@ -223,6 +223,34 @@ def test_a_cancel_leaves_nothing(asked: Jigsaw, scene: Path, tmp_path: Path, pha
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("phase", ["pack", "refine"])
+def test_a_cancel_may_keep_what_there_is(
+    asked: Jigsaw, scene: Path, tmp_path: Path, phase: str
+) -> None:
+    heard = 0
+
+    def cancel(step: Step) -> None:
+        nonlocal heard
+        heard += step.phase == phase
+        if step.phase == phase and heard == 3:
+            raise Cancelled
+
+    kept = make_mosaic(
+        replace(asked, output=str(tmp_path / "m.png"), keep_partial=True),
+        progress=cancel,
+        index=scene / "index.sqlite",
+    )
+    assert isinstance(kept, JigsawMosaic)
+    assert kept.ended == (phase,)
+    assert kept.quality["invalid"] == 0
+    tiles = len(kept.project.placements)
+    assert 20 <= tiles < 40 if phase == "pack" else tiles > 50
+    with Image.open(tmp_path / "m.png") as picture:
+        assert picture.width == 480
+    render_project(project_path(tmp_path / "m.png"), tmp_path / "again.png")
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "m.png").read_bytes()
+
+
 def test_a_damaged_project_is_refused(made: JigsawMosaic, scene: Path, tmp_path: Path) -> None:
     good = json.loads(project_path(scene / "m.png").read_text())
     laid = good["placements"]

@@ -26,12 +26,12 @@ from smalti.core.errors import BadInput, Cancelled
 from smalti.core.progress import Progress, Step, each_result, silent
 from smalti.jigsaw.choose import Rules, Weights, angles_within
 from smalti.jigsaw.container import Container, away_from_seams, cut_out, cut_up
-from smalti.jigsaw.distance import Map, signed_distance
 from smalti.jigsaw.fill import Watch, fill
 from smalti.jigsaw.hashing import hash_table
 from smalti.jigsaw.placement import Laid, Placement
 from smalti.jigsaw.quota import quotas
 from smalti.jigsaw.shapes import ShapeLibrary
+from smalti.jigsaw.size import wanted_sizes
 
 Floats = NDArray[np.float64]
 
@@ -54,6 +54,7 @@ def pack(
     reuse_distance: float = 3.0,
     candidates: Literal["scan", "hashing"] = "scan",
     shortlist: int = 120,
+    fine: NDArray[np.float32] | None = None,
     rng: np.random.Generator,
     executor: Executor | None = None,
     progress: Progress = silent,
@@ -85,6 +86,8 @@ def pack(
         How poses are proposed.
     shortlist : int
         How many shapes of the right colour are tried at a site.
+    fine : ndarray of shape (h, w), float32, optional
+        How much smaller than elsewhere tiles shall be, at most 1.
     rng : Generator
     executor : Executor, optional
         One task per container; the result does not depend on it.
@@ -134,7 +137,7 @@ def pack(
     )
     lifted = goal.copy()
     lifted[..., 0] = np.maximum(lifted[..., 0], 17)  # blacks show only where they are not quite
-    size = _sizes(labels, lifted, side, size_ratio)
+    size = wanted_sizes(labels, lifted, side, size_ratio, fine)
     need = 1 / size.astype(float) ** 2
     cells, owner = cut_up(labels, need, rng)
     if reuse is None:
@@ -233,36 +236,3 @@ def _turn(rotate: str | float) -> float:
     if rotate == "upright":
         return 0.0
     return float(np.radians(min(float(rotate), 180.0)))
-
-
-def _sizes(labels: NDArray[np.intp], goal: NDArray[np.float32], side: float, ratio: float) -> Map:
-    """Side of the tile wanted at every pixel: small in narrow and in detailed places."""
-    blurred = ndimage.gaussian_filter(goal, (side, side, 0))
-    detail = ndimage.uniform_filter(np.linalg.norm(goal - blurred, axis=-1), int(2 * side) | 1)
-    filled = labels >= 0
-    middle = float(np.median(detail[filled]))
-    lively = ((middle + 0.5) / (detail + 0.5)) ** 0.6
-    wide = np.full(labels.shape, 0.42 * side)
-    for label, box in enumerate(ndimage.find_objects(labels + 1)):
-        if box is not None:
-            radius = _inscribed(labels[box] == label, side)
-            part = wide[box]
-            np.maximum(part, np.clip(0.85 * radius, 0, 1.25 * side), out=part)
-    size = wide * np.clip(lively, 0.6, 1.25)
-    size = ndimage.gaussian_filter(size, 0.3 * side)
-    for _ in range(2):  # rescale to the wanted count; clamping moves it, hence twice
-        size *= np.sqrt((1 / size[filled] ** 2).sum() / (filled.sum() / side**2))
-        size = np.clip(size, side / np.sqrt(ratio), side * np.sqrt(ratio))
-    return size.astype(np.float32)
-
-
-def _inscribed(mask: NDArray[np.bool_], side: float) -> Floats:
-    """Radius of the largest disc, of a few sizes, that holds each pixel and fits the mask."""
-    distance = signed_distance(mask)
-    radius = np.zeros(mask.shape)
-    for step in np.linspace(0.5, 1.5, 5) * side:
-        centres = distance >= step
-        if not centres.any():
-            break
-        radius[ndimage.distance_transform_edt(~centres) <= step] = step
-    return radius * mask

@@ -22,9 +22,7 @@ from smalti.jigsaw.distance import signed_distance
 LIMIT = 0.10
 """Largest deformation of a tile when the amount is 1; see `deformation`."""
 
-DIGITS = 6
-"""Decimals of a vertex, px: what is simple so rounded stays so in a project file."""
-
+_DIGITS = 4  # of px: a contour so rounded is simple too, hence not simple by a hair
 _REACH = 0.6  # of a spring across a gap, in tiles; beyond, the gap is a tile's own
 _DEPTH = 0.12  # of a penetration that is always seen, in tiles
 _CELL = 0.15  # side of the squares in which edges are looked up, in tiles
@@ -84,7 +82,7 @@ def refine(
     Returns
     -------
     ndarray of shape (n, k, 2), float64
-        Every contour is simple, or equal to the one that came in; also when rounded to `DIGITS`.
+        Every contour is simple, or equal to the one that came in; also when rounded a little.
     """
     if contours.shape != rest.shape or len(container) != len(contours):
         raise BadInput(
@@ -131,7 +129,7 @@ def refine(
         step[~_simple(_points(now + step))] = 0
         now = now + step
     # The compiled test is of floats; shapely's is exact, and has the last word.
-    good = shapely.is_valid(shapely.polygons(_points(now).round(DIGITS)))
+    good = shapely.is_valid(shapely.polygons(_points(now).round(_DIGITS)))
     good &= deformation(_points(now), rest) <= LIMIT * amount * 1.02
     now[~good] = start[~good]
     progress(Step("refine", steps, steps, "closing gaps"))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import smalti
+from smalti.aspect import in_shape, picture_size
 from smalti.core.atomic import write_bytes
 from smalti.core.errors import Cancelled, printable
 from smalti.core.library import default_index
@@ -21,12 +22,13 @@ from smalti.core.writers import check_output, write_picture
 from smalti.ground import Ground, background_of, check_request, lay_ground, resized, rotation
 from smalti.jigsaw.compose import colour_move, compose, drawn, geojson, svg
 from smalti.jigsaw.contour import filled_window
+from smalti.jigsaw.frame import Frame
 from smalti.jigsaw.pack import Weights, pack
 from smalti.jigsaw.placement import Placement, scaled
 from smalti.jigsaw.pose import placed
 from smalti.jigsaw.quality import measure_likeness, measure_packing
 from smalti.jigsaw.recolor import recolor
-from smalti.jigsaw.refine import DIGITS, deformation, refine
+from smalti.jigsaw.refine import deformation, refine
 from smalti.jigsaw.shapes import ShapeLibrary, scan_shapes
 from smalti.jigsaw_project import JigsawProject, jigsaw_text, used_only
 from smalti.plan import check, target_file
@@ -48,6 +50,8 @@ class JigsawMosaic:
     project : JigsawProject
         The request and the placements; what ``smalti render`` needs.
     containers : int
+    frame : Frame
+        What was cut off the target.
     quality, rigid : dict
         The metric suite, and the same before refinement.
     recolored : tuple of float
@@ -65,6 +69,7 @@ class JigsawMosaic:
 
     project: JigsawProject
     containers: int
+    frame: Frame
     quality: dict[str, float]
     rigid: dict[str, float]
     recolored: tuple[float, float]
@@ -88,6 +93,7 @@ class JigsawMosaic:
             "project": self.project_file and printable(str(self.project_file)),
             "tiles": len(self.project.placements),
             "containers": self.containers,
+            "trimmed": self.frame._asdict(),
             "shapes": self.shapes,
             "quality": self.quality,
             "rigid": self.rigid,
@@ -165,6 +171,7 @@ def make_jigsaw(
     return JigsawMosaic(
         project=project,
         containers=len(np.unique(ground.labels[ground.labels >= 0])),
+        frame=ground.frame,
         quality=quality,
         rigid=rigid,
         recolored=(dealt.before, dealt.after),
@@ -211,11 +218,12 @@ def _packed(
             deform=usual.deform * request.w_deform,
             look=usual.look * request.w_look,
         ),
-        size_ratio=request.size_ratio,
+        size_ratio=ground.size_ratio,
         rotate=rotation(request.rotate),
         reuse=request.reuse or max(5, ground.tiles // _VARIETY, -(-2 * ground.tiles // groups)),
         reuse_distance=request.spacing,
         candidates="hashing" if request.candidates == "hashing" else "scan",
+        fine=ground.fine,
         rng=np.random.default_rng(request.seed),
         executor=executor,
         progress=progress,
@@ -253,10 +261,7 @@ def _refined(
         progress=progress,
         keep_partial=request.keep_partial,
     )
-    return [
-        replace(p, contour=contour)
-        for p, contour in zip(placements, contours.round(DIGITS), strict=True)
-    ]
+    return [replace(p, contour=contour) for p, contour in zip(placements, contours, strict=True)]
 
 
 def _rest(library: ShapeLibrary, placements: Sequence[Placement]) -> NDArray[np.float64]:
@@ -284,6 +289,7 @@ def _project(
     goals = _place_colours(placements, ground)
     moves = colour_move(goals, library.lab[[p.tile for p in placements]], request.adjust)
     height, width = ground.labels.shape
+    shaped = in_shape(placements, (width, height), ground.target)
     return JigsawProject(
         request=request,
         size=(width, height),
@@ -292,7 +298,7 @@ def _project(
         library=kept,
         placements=tuple(
             replace(p, tile=int(t), energy=round(p.energy, 4))
-            for p, t in zip(placements, tile, strict=True)
+            for p, t in zip(shaped, tile, strict=True)
         ),
         moves=moves.round(2),
         background=background_of(request, ground),
@@ -353,10 +359,11 @@ def _bands(
     background: NDArray[np.uint8],
     progress: Progress = silent,
 ) -> Iterator[NDArray[np.uint8]]:
+    width, height = picture_size(project.size, project.target, scale)
     return compose(
         project.placements,
         project.library,
-        size=project.size,
+        size=(width / scale, height / scale),
         scale=scale,
         background=background,
         moves=project.moves,
@@ -427,10 +434,9 @@ def _write_page(
 
 def _in_target(project: JigsawProject) -> list[Placement]:
     """Placements in pixels of the target, as cutters and plotters want them."""
-    factor = project.target[0] / project.size[0]
+    factor = max(project.target) / max(project.size)
     return [scaled(p, factor) for p in project.placements]
 
 
 def _size(project: JigsawProject) -> tuple[int, int]:
-    width, height = project.size
-    return max(1, round(width * project.scale)), max(1, round(height * project.scale))
+    return picture_size(project.size, project.target, project.scale)

@@ -84,7 +84,7 @@ def test_a_jigsaw_from_the_command_line(target: Path, tmp_path: Path) -> None:
     found = json.loads(smalti(*words, "--geometry", contours, "--json", "-q").stdout)
     assert set(found) == {
         *("output", "project", "tiles", "containers", "shapes", "quality", "rigid", "recolored"),
-        *("seconds", "backtracks", "ended", "skipped", "peak_mb", "seed", "version"),
+        *("seconds", "backtracks", "ended", "skipped", "peak_mb", "seed", "version", "trimmed"),
     }
     assert read_picture(out).size[0] == 300
     assert len(json.loads(contours.read_text())["features"]) == found["tiles"]

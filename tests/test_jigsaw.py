@@ -75,8 +75,7 @@ def test_a_jigsaw_fills_the_shapes_of_its_target(made: JigsawMosaic) -> None:
 
 def test_the_picture_looks_like_the_target(made: JigsawMosaic) -> None:
     picture = read_picture(str(made.output)).pixels.astype(float)
-    assert picture.shape[1] == 480
-    assert abs(picture.shape[0] - 320) <= 3
+    assert picture.shape[:2] == (320, 480)
     disc, corner = picture[100:220, 190:290].mean((0, 1)), picture[:60, :120].mean((0, 1))
     assert disc[0] - disc[2] > 40
     assert corner[2] - corner[0] > 20

@@ -21,6 +21,7 @@ demo: .venv/smalti.stamp
 
 test: .venv/test.stamp
 	@sh tests/need_chromium.sh
+	@sh tests/need_display.sh
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

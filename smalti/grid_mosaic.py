@@ -86,6 +86,7 @@ class GridMosaic:
     def report(self) -> dict[str, Any]:
         """Return what ``--json`` prints, as plain values."""
         grid, laid = self.project.layout.grid, self.assignment
+        proof = laid.certificate
         return {
             "output": _text(self.output),
             "project": _text(self.project_file),
@@ -100,6 +101,7 @@ class GridMosaic:
                 "lower_bound": laid.lower_bound,
                 "gap": laid.gap,
                 "certified": laid.certified,
+                "certificate": None if proof is None else asdict(proof),
             },
             "quality": asdict(self.quality),
             "seconds": self.seconds,
@@ -170,6 +172,7 @@ def make_photomosaic(
         group=plan.group,
         capacity=None if request.repeats == "free" else request.max_uses,
         metric=request.metric,
+        seed=request.seed,
         progress=progress,
     )
     del rows

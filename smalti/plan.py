@@ -172,16 +172,14 @@ def forecast(
     n, groups = plan.grid.cells, int(plan.group.max()) + 1
     kinds = len(variants(request.variants))
     free = request.repeats == "free"
-    columns = 0 if free else groups * min(request.max_uses, n)
     rows_bytes = len(plan.library.sources) * kinds * 3 * request.detail**2 * 4
     width, height = plan.grid.tile_size(plan.tile_px)
     size = (width * plan.grid.columns, height * plan.grid.rows)
     pairs = n * len(plan.library.sources) * kinds
-    # Measured on one core of 2026: 25 G multiply-adds a second; scipy's solver on
-    # photos is near n^2 m / 6e9 s; drawing 20 M px a second.
-    seconds = (
-        pairs * 3 * request.detail**2 / 25e9 + n * n * columns / 6e9 + size[0] * size[1] / 20e6 + 1
-    )
+    # Measured on one core of 2026: 50 G multiply-adds a second, all pairs looked at
+    # some five times; paths near n^1.5 / 4e5 s; drawing 20 M px a second.
+    seconds = pairs * 3 * request.detail**2 / 10e9 + size[0] * size[1] / 20e6 + 1
+    seconds += 0 if free else n**1.5 / 4e5
     return Forecast(
         request=request,
         grid=plan.grid,
@@ -189,7 +187,7 @@ def forecast(
         size=size,
         photos=len(plan.library.sources),
         groups=groups,
-        memory_mb=150 + (plan.library.thumbs.nbytes + rows_bytes + n * columns * 20) / 1e6,
+        memory_mb=250 + (plan.library.thumbs.nbytes + 2 * rows_bytes + n * 3000) / 1e6,
         disk_mb=size[0] * size[1] * (3 if _ending(request) in (".png", ".tif") else 0.6) / 1e6,
         seconds=seconds,
     )

@@ -53,7 +53,8 @@ def test_json_is_the_contract(target: Path, folder_of_photos: Path, tmp_path: Pa
     assert 25 <= found["cells"] <= 36
     assert found["photos"] == 40
     assert [Path(s["file"]).name for s in found["skipped"]] == ["broken.jpg"]
-    assert set(found["assignment"]) == {"solver", "total_cost", "lower_bound", "gap", "certified"}
+    claims = {"solver", "total_cost", "lower_bound", "gap", "certified", "certificate"}
+    assert set(found["assignment"]) == claims
     assert set(found["quality"]) == QUALITY
     assert set(found["seconds"]) == {"index", "features", "assign", "render", "total"}
     assert found["peak_mb"] > 10

@@ -12,7 +12,7 @@ R = TypeVar("R")
 _POLL_S = 0.2  # how long a cancel may go unnoticed while workers are busy
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Step:
     """How far one phase has come.
 
@@ -24,12 +24,16 @@ class Step:
         Units finished and units in all; ``total`` is 0 where it is unknown.
     text : str
         What is being done, for people.
+    made : object
+        The newest of what is made, for who wants to watch: see the function that
+        reports the step.
     """
 
     phase: str
     done: int
     total: int
     text: str = ""
+    made: object = None
 
 
 Progress = Callable[[Step], None]

@@ -26,6 +26,8 @@ _CHOICE = 5  # poses judged by look-ahead
 _STEPS = 12  # of Gauss-Newton
 _SWALLOW = 0.12  # share of a tile that may lie beyond the border
 _SIZE_PRIOR = 0.03  # energy of a tile e times too large or too small
+_DOUBLED = 0.4  # w_O of a pixel covered twice: half of it might be no overlap once tiles bend
+_AGAIN = 25.0  # CIELAB that a copy beside its like costs
 _AHEAD = 0.9  # w_A of equation 8
 _WORTH_FILLING = 0.3  # a site of less area is closed without taking tiles back
 
@@ -38,39 +40,57 @@ class Weights:
     area, colours in units of 100 CIELAB.
     """
 
-    color: float = 0.45
+    color: float = 0.6
     gap: float = 1.0
-    overlap: float = 3.0
+    overlap: float = 1.7
     deform: float = 1.0
     look: float = 1.0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Rules:
+    """What holds in every container.
+
+    Attributes
+    ----------
+    library : ShapeLibrary
+    weights : Weights
+    size_ratio : float
+        Largest over smallest side of a tile.
+    turn : float
+        Largest turn either way, radians.
+    reuse_distance : float
+        In tiles; copies nearer than this are avoided.
+    shortlist : int
+        Shapes of the right colour that are tried at a site.
+    table : HashTable or None
+        Proposes poses by geometric hashing; without it poses are scanned.
+    """
+
+    library: ShapeLibrary
+    weights: Weights
+    size_ratio: float
+    turn: float
+    reuse_distance: float
+    shortlist: int
+    table: HashTable | None
+
+
 class Chooser:
-    """Finds tiles for sites."""
+    """Finds tiles for the sites of a container, and judges what has been laid."""
 
     def __init__(
-        self,
-        space: Space,
-        library: ShapeLibrary,
-        goal: NDArray[np.float32],
-        quota: NDArray[np.intp],
-        weights: Weights,
-        size_ratio: float,
-        turn: float,
-        reuse_distance: float,
-        shortlist: int,
-        table: HashTable | None,
+        self, space: Space, goal: NDArray[np.float32], quota: NDArray[np.intp], rules: Rules
     ) -> None:
-        self.table, self.angles = table, angles_within(turn)
-        if table is not None:
-            self.crossed = crossed(table)
-        self.goal, self.weights = goal, weights
-        self.space, self.library, self.shortlist = space, library, shortlist
-        self.quota = quota.copy()
+        self.space, self.goal, self.quota = space, goal, quota.copy()
+        self.library, self.weights, self.turn = rules.library, rules.weights, rules.turn
+        self.table, self.angles = rules.table, angles_within(rules.turn)
+        if rules.table is not None:
+            self.crossed = crossed(rules.table)
+        library, size_ratio, self.shortlist = rules.library, rules.size_ratio, rules.shortlist
         self.count = np.zeros(len(quota))
-        self.last = np.full((len(quota), 2), np.inf)
-        self.apart = reuse_distance * space.side
-        self.turn = turn
+        self.laid: list[tuple[float, float, int]] = []  # x, y and group of every copy
+        self.apart = rules.reuse_distance * space.side
         self.limits = (space.side / np.sqrt(size_ratio), space.side * np.sqrt(size_ratio))
         # Flat shapes read as blots, contrasty ones as noise, black ones melt into one.
         self.fault = (
@@ -85,7 +105,22 @@ class Chooser:
         group = self.library.group[choice.tile]
         self.quota[group] -= times
         self.count[group] += times
-        self.last[group] = (choice.pose.x, choice.pose.y) if times > 0 else np.inf
+        copy = (choice.pose.x, choice.pose.y, int(group))
+        if times > 0:
+            self.laid.append(copy)
+        else:
+            self.laid.remove(copy)
+
+    def repeated(self, place: Floats) -> Floats:
+        """Return what another copy of each group costs at a place, in CIELAB."""
+        again = 2.0 * self.count
+        if self.laid:
+            x, y, group = np.array(self.laid).T
+            near = np.zeros(len(again))
+            apart = np.hypot(x - place[0], y - place[1])
+            np.maximum.at(near, group.astype(np.intp), 1 - apart / self.apart)
+            again += _AGAIN * near
+        return again
 
     def colours(self, place: Floats, want: float) -> NDArray[np.intp]:
         """Return the shapes whose colour suits a place best."""
@@ -93,12 +128,10 @@ class Chooser:
         half = max(1, int(want / 2))
         window = self.goal[max(0, y - half) : y + half + 1, max(0, x - half) : x + half + 1]
         wanted = window.reshape(-1, 3).mean(axis=0)
-        near = np.hypot(*(self.last - place).T)
-        repeated = 2.0 * self.count + 20 * np.maximum(0, 1 - near / self.apart)
         cost = (
             np.linalg.norm(self.library.lab - wanted, axis=1)
             + self.fault
-            + repeated[self.library.group]
+            + self.repeated(place)[self.library.group]
         )
         cost[self.quota[self.library.group] <= 0] = np.inf
         count = min(self.shortlist, len(cost))
@@ -123,18 +156,19 @@ class Chooser:
                 return found
         return []
 
-    def backtrack(self, site: int) -> bool:
+    def backtrack(self, site: int) -> int | None:
         """Go back to the configuration of least energy in which the site can be filled.
 
         A tile near the site is exchanged for what came next to it when it was
         chosen. The tiles that came after it stay, unless that would overlap
-        them: far ones do not matter, and near ones would be found again.
+        them: far ones do not matter, and near ones would be found again. Returns
+        the index of the tile that was exchanged, if any.
         """
         space = self.space
         place, area = space.cell(site)
         unit = float(space.size[tuple(place.astype(int)[::-1])])
         if area < _WORTH_FILLING * unit**2:
-            return False
+            return None
         centres = np.array([(choice.pose.x, choice.pose.y) for choice in space.tiles])
         near = np.flatnonzero(np.hypot(*(centres - place).T) < 1.8 * unit) if len(centres) else ()
         gap = self.weights.look * area / unit**2
@@ -158,12 +192,32 @@ class Chooser:
             if fits and (found := self.choices(site)) and rise + found[0].energy < gap:
                 self.used(old, -1)
                 self.used(other, 1)
-                return True
+                return int(index)
             if fits:
                 space.take_out(index)
                 space.put_back(index, old)
                 space.refresh(box)
-        return False
+        return None
+
+    def energy(self) -> float:
+        """Energy of the configuration (equation 1): gaps, overlaps and colours, per area."""
+        space = self.space
+        area = np.count_nonzero(space.border > 0)
+        free = np.count_nonzero(space.distance > 0)
+        if not space.tiles:
+            return self.weights.gap + self.weights.color
+        numbers = np.array([choice.tile for choice in space.tiles])
+        poses = np.array(
+            [(c.pose.theta, c.pose.scale, c.pose.x, c.pose.y) for c in space.tiles], float
+        )
+        sizes = poses[:, 1] ** 2
+        shade = shades(self.goal, self.library.colours[numbers], self.library.reach[numbers], poses)
+        twice = sizes.sum() - (area - free)
+        return float(
+            self.weights.gap * free / area
+            + _DOUBLED * self.weights.overlap * max(twice, 0) / area
+            + self.weights.color * np.average(shade, weights=sizes)
+        )
 
     def improve(self, index: int) -> bool:
         """Take a tile out and put the best into its hole, which may be the same again."""
@@ -218,14 +272,15 @@ class Chooser:
         )
         if old is not None:
             poses[-1] = old[1]
-        shade = self.weights.color * shades(
-            self.goal, self.library.colours[numbers], self.library.reach[numbers], poses
+        shade = self.weights.color * (
+            shades(self.goal, self.library.colours[numbers], self.library.reach[numbers], poses)
+            + self.repeated(place)[self.library.group[numbers]] / 100
         )
         total = springs + shade
         pixels, places = weigh(space.distance, contours, poses)
         free, blocked = pixels.T
         if old is not None:
-            worth = shade + (0.4 * overlap * blocked - gap * free) / want**2
+            worth = shade + (_DOUBLED * overlap * blocked - gap * free) / want**2
             order = worth.argsort()[:1]
         else:
             worth = total + 0.5 * overlap * blocked / want**2

@@ -31,7 +31,7 @@ def compose(
     placements: Sequence[Placement],
     library: ShapeLibrary,
     *,
-    size: tuple[int, int],
+    size: tuple[float, float],
     scale: float = 1.0,
     background: NDArray[np.uint8],
     moves: NDArray[np.float32] | None = None,
@@ -45,7 +45,7 @@ def compose(
     ----------
     placements : sequence of Placement
     library : ShapeLibrary
-    size : tuple of int
+    size : tuple of float
         (W, H) of the mosaic in packing px, which the contours are given in.
     scale : float
         Output px a packing px.

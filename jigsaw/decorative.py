@@ -179,7 +179,7 @@ def flat_picture(
     placements: Sequence[Placement],
     colours: Lab,
     *,
-    size: tuple[int, int],
+    size: tuple[float, float],
     scale: float = 1.0,
     background: NDArray[np.uint8],
 ) -> Iterator[NDArray[np.uint8]]:
@@ -193,7 +193,7 @@ def flat_picture(
     placements : sequence of n Placement
     colours : ndarray of shape (n, 3), float32
         CIELAB.
-    size : tuple of int
+    size : tuple of float
         (W, H) of the mosaic in packing px, which the contours are given in.
     scale : float
         Output px a packing px.

@@ -4,48 +4,41 @@ One tile at a time: a site from a centroidal Voronoi diagram of the free area
 (6.1), candidates for it by colour and by scanning poses or by geometric hashing
 (6.4), registration of the best (Gauss-Newton on the spring energies), the
 choice by equation 7, and the tile subtracted from the free area (figure 5).
+A container so large that several workers should share it is filled cell by
+cell of its own Voronoi diagram, and then once more along the cuts.
 """
 
+import itertools
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from smalti.core.errors import BadInput
+from smalti.core.errors import BadInput, Cancelled
 from smalti.core.progress import Progress, Step, each_result, silent
-from smalti.jigsaw.choose import Chooser, Weights, angles_within
-from smalti.jigsaw.distance import Map, signed_distance
-from smalti.jigsaw.hashing import HashTable, hash_table
-from smalti.jigsaw.placement import Placement
+from smalti.jigsaw.choose import Rules, Weights, angles_within
+from smalti.jigsaw.container import Container, away_from_seams, cut_out, cut_up
+from smalti.jigsaw.fill import Watch, fill
+from smalti.jigsaw.hashing import hash_table
+from smalti.jigsaw.placement import Laid, Placement
+from smalti.jigsaw.quota import quotas
 from smalti.jigsaw.shapes import ShapeLibrary
-from smalti.jigsaw.space import Space
+from smalti.jigsaw.size import wanted_sizes
 
 Floats = NDArray[np.float64]
 
 __all__ = ["Weights", "pack"]
 
-_ROUNDS = 3  # times that sites are sought in what is left
-_SWEEPS = (1.0, 0.5)  # share of the tiles, the worst, that may be exchanged in each sweep
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Job:
-    """All that a worker needs to fill one container."""
-
-    label: int
-    mask: NDArray[np.bool_]
-    goal: NDArray[np.float32]
-    size: Map
-    corner: tuple[int, int]
-    quota: NDArray[np.intp]
-    rng: np.random.Generator
-    share: float
+_TRIED, _STARTS = 280, 7  # small mosaics are packed several times over
+_UNLIMITED = 1 << 40  # copies, where nothing limits them
 
 
 def pack(
@@ -61,10 +54,12 @@ def pack(
     reuse_distance: float = 3.0,
     candidates: Literal["scan", "hashing"] = "scan",
     shortlist: int = 120,
+    fine: NDArray[np.float32] | None = None,
     rng: np.random.Generator,
     executor: Executor | None = None,
     progress: Progress = silent,
     time_limit: float | None = None,
+    keep_partial: bool = False,
 ) -> tuple[list[Placement], int]:
     """Fill every container with tiles, moved, turned and scaled but not deformed.
 
@@ -91,13 +86,18 @@ def pack(
         How poses are proposed.
     shortlist : int
         How many shapes of the right colour are tried at a site.
+    fine : ndarray of shape (h, w), float32, optional
+        How much smaller than elsewhere tiles shall be, at most 1.
     rng : Generator
     executor : Executor, optional
         One task per container; the result does not depend on it.
     progress : callable
-        Phase ``"pack"``.
+        Steps of phase ``"pack"`` carry a tuple of `Laid`.
     time_limit : float, optional
         Seconds after which no more tiles are placed.
+    keep_partial : bool
+        The first `Cancelled` that `progress` raises ends the packing, as the time
+        limit would, instead of losing it.
 
     Returns
     -------
@@ -124,51 +124,109 @@ def pack(
         return [], 0
     side = float(np.sqrt(filled.sum() / tiles))
     turn = _turn(rotate)
-    table = None
-    if candidates == "hashing":
-        table = hash_table(library.contours, angles_within(turn))
-    lifted = goal.copy()
-    lifted[..., 0] = np.maximum(lifted[..., 0], 17)  # blacks show only where they are not quite
-    size = _sizes(labels, lifted, side, size_ratio)
-    jobs = list(_jobs(labels, lifted, size, groups, reuse, rng))
-    deadline = None if time_limit is None else time.time() + time_limit
-    task = partial(
-        _fill,
+    rules = Rules(
         library=library,
-        side=side,
         weights=weights,
         size_ratio=size_ratio,
         turn=turn,
         reuse_distance=reuse_distance,
-        table=table,
         shortlist=shortlist,
-        deadline=deadline,
+        table=hash_table(library.contours, angles_within(turn))
+        if candidates == "hashing"
+        else None,
     )
-    placements: list[Placement] = []
-    backtracks = 0
-    if executor is None:
-        task = partial(task, landed=_Landed(progress, tiles))
-    results = each_result(
-        task, jobs, phase="containers", text="packing", executor=executor, progress=progress
-    )
-    for part, taken_back in results:
-        placements += part
+    lifted = goal.copy()
+    lifted[..., 0] = np.maximum(lifted[..., 0], 17)  # blacks show only where they are not quite
+    size = wanted_sizes(labels, lifted, side, size_ratio, fine)
+    need = 1 / size.astype(float) ** 2
+    cells, owner = cut_up(labels, need, rng)
+    if reuse is None:
+        quota = np.full((len(owner), groups), _UNLIMITED)
+    else:
+        part = ndimage.sum_labels(need, cells, np.arange(len(owner)))
+        quota = quotas(cells, lifted, part, library.lab, library.group, reuse, rng)
+    cut = partial(cut_out, goal=lifted, size=size, side=side)
+    with TemporaryDirectory() as folder:
+        stop = Path(folder) / "stop"
+        shown = partial(_until_stopped, progress, stop) if keep_partial else progress
+        deadline = math.inf if time_limit is None else time.time() + time_limit
+        watch = Watch(deadline, stop, tiles, shown if executor is None else None)
+        task = partial(
+            fill, rules=rules, starts=int(np.clip(_TRIED // tiles, 1, _STARTS)), watch=watch
+        )
+        each = partial(_each, task=task, tiles=tiles, executor=executor, progress=shown)
+        keys = itertools.count()
+        first = [
+            cut(cells, k, next(keys), int(label), quota=quota[k], rng=child)
+            for k, (label, child) in enumerate(zip(owner, rng.spawn(len(owner)), strict=True))
+        ]
+        laid, backtracks = each(first)
+        large = np.flatnonzero(np.bincount(owner) > 1)
+        whole = []
+        for label, child in zip(large, rng.spawn(len(large)), strict=True):
+            mine = owner == label
+            around = away_from_seams(_joined(laid, mine), cells, labels == label, side)
+            free = quota[mine].sum(axis=0)
+            whole.append(
+                cut(labels, int(label), next(keys), int(label), quota=free, rng=child, laid=around)
+            )
+        if whole and not watch.over():
+            again, more = each(whole)
+            backtracks += more
+            for label, placements in zip(large, again, strict=True):
+                mine = owner == label
+                # A time limit may have left gaps where the cuts were.
+                if _area(placements) > _area(_joined(laid, mine)):
+                    for k in np.flatnonzero(mine):
+                        laid[k] = []
+                    laid[int(mine.argmax())] = placements
+    return _joined(laid, np.ones(len(laid), bool)), backtracks
+
+
+def _joined(laid: list[list[Placement]], which: NDArray[np.bool_]) -> list[Placement]:
+    """Return the tiles of some of the cells as one list."""
+    return [placement for k in np.flatnonzero(which) for placement in laid[k]]
+
+
+def _each(
+    containers: list[Container],
+    *,
+    task: Callable[[Container], tuple[list[Placement], int]],
+    tiles: int,
+    executor: Executor | None,
+    progress: Progress,
+) -> tuple[list[list[Placement]], int]:
+    """Fill containers; return what was laid in each, and how often a tile was taken back."""
+    laid: list[list[Placement]] = []
+    backtracks, count = 0, 0
+
+    def told(step: Step) -> None:
+        """Count tiles instead of containers; in this process they are told one by one."""
+        if executor is not None:
+            progress(Step("pack", count, max(tiles, count), "packing"))
+
+    results = each_result(task, containers, phase="pack", executor=executor, progress=told)
+    for container, (placements, taken_back) in zip(containers, results, strict=True):
+        laid.append(placements)
         backtracks += taken_back
-        progress(Step("pack", len(placements), max(tiles, len(placements)), "packing"))
-    return placements, backtracks
+        count += len(placements)
+        news = [Laid(container.key), *(Laid(container.key, i, p) for i, p in enumerate(placements))]
+        progress(Step("pack", count, max(tiles, count), "packing", tuple(news)))
+    return laid, backtracks
 
 
-class _Landed:
-    """Counts tiles as they land, where the work is done in this process."""
+def _until_stopped(progress: Progress, stop: Path, step: Step) -> None:
+    """Report a step; the first cancel is only noted, in a file that all workers look at."""
+    try:
+        progress(step)
+    except Cancelled:
+        if stop.exists():
+            raise
+        stop.touch()
 
-    def __init__(self, progress: Progress, expected: int) -> None:
-        self.progress, self.expected, self.count = progress, expected, 0
 
-    def __call__(self) -> None:
-        self.count += 1
-        if self.count % 10 == 0:
-            expected = max(self.expected, self.count)
-            self.progress(Step("pack", self.count, expected, "packing"))
+def _area(placements: list[Placement]) -> float:
+    return sum(p.pose.scale**2 for p in placements)
 
 
 def _turn(rotate: str | float) -> float:
@@ -178,142 +236,3 @@ def _turn(rotate: str | float) -> float:
     if rotate == "upright":
         return 0.0
     return float(np.radians(min(float(rotate), 180.0)))
-
-
-def _sizes(labels: NDArray[np.intp], goal: NDArray[np.float32], side: float, ratio: float) -> Map:
-    """Side of the tile wanted at every pixel: small in narrow and in detailed places."""
-    blurred = ndimage.gaussian_filter(goal, (side, side, 0))
-    detail = ndimage.uniform_filter(np.linalg.norm(goal - blurred, axis=-1), int(2 * side) | 1)
-    filled = labels >= 0
-    middle = float(np.median(detail[filled]))
-    lively = ((middle + 0.5) / (detail + 0.5)) ** 0.6
-    wide = np.full(labels.shape, 0.42 * side)
-    for label, box in enumerate(ndimage.find_objects(labels + 1)):
-        if box is not None:
-            radius = _inscribed(labels[box] == label, side)
-            part = wide[box]
-            np.maximum(part, np.clip(0.85 * radius, 0, 1.25 * side), out=part)
-    size = wide * np.clip(lively, 0.6, 1.25)
-    size = ndimage.gaussian_filter(size, 0.3 * side)
-    for _ in range(2):  # rescale to the wanted count; clamping moves it, hence twice
-        size *= np.sqrt((1 / size[filled] ** 2).sum() / (filled.sum() / side**2))
-        size = np.clip(size, side / np.sqrt(ratio), side * np.sqrt(ratio))
-    return size.astype(np.float32)
-
-
-def _inscribed(mask: NDArray[np.bool_], side: float) -> Floats:
-    """Radius of the largest disc, of a few sizes, that holds each pixel and fits the mask."""
-    distance = signed_distance(mask)
-    radius = np.zeros(mask.shape)
-    for step in np.linspace(0.5, 1.5, 5) * side:
-        centres = distance >= step
-        if not centres.any():
-            break
-        radius[ndimage.distance_transform_edt(~centres) <= step] = step
-    return radius * mask
-
-
-def _jobs(
-    labels: NDArray[np.intp],
-    goal: NDArray[np.float32],
-    size: Map,
-    groups: int,
-    reuse: int | None,
-    rng: np.random.Generator,
-) -> Iterator[_Job]:
-    """Cut out every container, with its share of the copies of every shape."""
-    numbers = np.unique(labels[labels >= 0])
-    need = ndimage.sum_labels(1 / size.astype(float) ** 2, labels, numbers)
-    shares = need / need.sum()
-    # Systematic sampling: the copies of a shape go to containers in proportion
-    # to their tiles, and add up exactly, without containers knowing each other.
-    begin = rng.random(groups)
-    margin = int(np.ceil(2 * float(size.max())))
-    boxes = ndimage.find_objects(labels + 1)
-    before = 0.0
-    for number, share, child in zip(numbers, shares, rng.spawn(len(numbers)), strict=True):
-        after = min(before + share, 1.0)
-        if reuse is None:
-            quota = np.full(groups, np.iinfo(np.intp).max)
-        else:
-            quota = (np.floor(after * reuse + begin) - np.floor(before * reuse + begin)).astype(
-                np.intp
-            )
-        before = after
-        rows, columns = boxes[number]
-        pad = ((margin, margin), (margin, margin))
-        box = (rows, columns)
-        yield _Job(
-            label=int(number),
-            mask=np.pad(labels[box] == number, pad),
-            goal=np.pad(goal[box], (*pad, (0, 0)), mode="edge"),
-            size=np.pad(size[box], pad, mode="edge"),
-            corner=(columns.start - margin, rows.start - margin),
-            quota=quota,
-            rng=child,
-            share=float(share),
-        )
-
-
-def _fill(
-    job: _Job,
-    *,
-    library: ShapeLibrary,
-    side: float,
-    weights: Weights,
-    size_ratio: float,
-    turn: float,
-    reuse_distance: float,
-    table: HashTable | None,
-    shortlist: int,
-    deadline: float | None,
-    landed: _Landed | None = None,
-) -> tuple[list[Placement], int]:
-    """Fill one container."""
-    space = Space(job.mask, job.size, side, job.rng)
-    chooser = Chooser(
-        space,
-        library,
-        job.goal,
-        job.quota,
-        weights,
-        size_ratio,
-        turn,
-        reuse_distance,
-        shortlist,
-        table,
-    )
-    backtracks = 0
-    for _ in range(_ROUNDS):
-        if not space.seed():
-            break
-        while (site := space.next_site(job.rng)) is not None:
-            if deadline is not None and time.time() > deadline:
-                break
-            choices = chooser.choices(site)
-            if choices:
-                space.place(choices[0], choices[1:3])
-                chooser.used(choices[0], 1)
-                if landed is not None:
-                    landed()
-            elif chooser.backtrack(site):
-                backtracks += 1
-            else:
-                space.close(site)
-        space.reopen()
-    for share in _SWEEPS:
-        for index in space.worst_first(share):
-            if deadline is not None and time.time() > deadline:
-                break
-            chooser.improve(int(index))
-    x, y = job.corner
-    return [
-        Placement(
-            choice.tile,
-            job.label,
-            choice.pose._replace(x=choice.pose.x + x, y=choice.pose.y + y),
-            choice.contour + np.array([x, y]),
-            choice.energy,
-        )
-        for choice in space.tiles
-    ], backtracks

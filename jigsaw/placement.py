@@ -35,6 +35,28 @@ class Placement:
     energy: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Laid:
+    """News of a container while it is packed, for who watches.
+
+    Attributes
+    ----------
+    container : int
+        Number among all that are filled; cells of a large one count alone.
+    number : int
+        Of the tile in its container.
+    placement : Placement or None
+        None where the container is begun anew: all its tiles are gone.
+    again : bool
+        Whether the tile takes another's place.
+    """
+
+    container: int
+    number: int = -1
+    placement: Placement | None = None
+    again: bool = False
+
+
 def scaled(placement: Placement, factor: float) -> Placement:
     """Bring a placement to a raster `factor` times as fine."""
     theta, scale, x, y = placement.pose

@@ -15,13 +15,14 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects
 
-from smalti.core.errors import BadInput
+from smalti.core.errors import BadInput, Cancelled
 from smalti.core.progress import Progress, Step, silent
 from smalti.jigsaw.distance import signed_distance
 
 LIMIT = 0.10
 """Largest deformation of a tile when the amount is 1; see `deformation`."""
 
+_DIGITS = 4  # of px: a contour so rounded is simple too, hence not simple by a hair
 _REACH = 0.6  # of a spring across a gap, in tiles; beyond, the gap is a tile's own
 _DEPTH = 0.12  # of a penetration that is always seen, in tiles
 _CELL = 0.15  # side of the squares in which edges are looked up, in tiles
@@ -50,6 +51,7 @@ def refine(
     deform: float = 1.0,
     steps: int = 25,
     progress: Progress = silent,
+    keep_partial: bool = False,
 ) -> Contours:
     """Deform the tiles of a packing so that gaps and overlaps close.
 
@@ -73,11 +75,14 @@ def refine(
         Weights w_G, w_O and w_D of equation 4.
     steps : int
     progress : callable
+        Steps of phase ``"refine"``, each with the contours as they are then.
+    keep_partial : bool
+        A `Cancelled` that `progress` raises ends the refinement where it is.
 
     Returns
     -------
     ndarray of shape (n, k, 2), float64
-        Every contour is simple, or equal to the one that came in.
+        Every contour is simple, or equal to the one that came in; also when rounded a little.
     """
     if contours.shape != rest.shape or len(container) != len(contours):
         raise BadInput(
@@ -104,7 +109,12 @@ def refine(
     start = now.copy()
     pull = np.empty((count, points), np.complex128)
     for done in range(steps):
-        progress(Step("refine", done, steps, "closing gaps"))
+        try:
+            progress(Step("refine", done, steps, "closing gaps", _points(now).copy()))
+        except Cancelled:
+            if keep_partial:
+                break
+            raise
         _springs(_points(now), owner, walls, tile_px, gap, overlap, _points(pull))
         fit, turn = _fitted(now, shape, scale, _GROW * amount)
         bent = np.fft.ifft(np.fft.fft(now - fit + _PACE * pull) * soft)
@@ -119,7 +129,7 @@ def refine(
         step[~_simple(_points(now + step))] = 0
         now = now + step
     # The compiled test is of floats; shapely's is exact, and has the last word.
-    good = shapely.is_valid(shapely.polygons(_points(now)))
+    good = shapely.is_valid(shapely.polygons(_points(now).round(_DIGITS)))
     good &= deformation(_points(now), rest) <= LIMIT * amount * 1.02
     now[~good] = start[~good]
     progress(Step("refine", steps, steps, "closing gaps"))

@@ -20,13 +20,18 @@ from smalti.core.color import to_space
 from smalti.core.errors import BadInput
 
 _WORK = 512  # side of the square whose area a picture has while it is segmented
+_WORK_FINE = 640  # the same, where parts of it matter more
 _TV = 0.08  # weight of the smoothing: takes texture away, keeps borders
+_TV_FINE = 0.03  # the same, where smaller tiles are wanted: an eye is texture to the other
 _BLUR = 1.5  # of the gradient whose minima become the first regions
 _THIN = 0.30  # inscribed radius, in tiles, below which no tile fits
 _OPEN = 0.22  # radius, in tiles, of the disc that a part of a container must hold
 _ROUND = 0.12  # sigma, in tiles, with which a part is given to its neighbours
 _FINAL = 0.14  # the same, of all borders at the end
 _ROUNDS = 3
+_FINER = 0.8  # of the usual tile: regions that want smaller ones are merged reluctantly
+_DEARER = 8 / 3  # how much where all of the picture is such: it is best cut up to 3, not 8
+_DEAREST = 10.0  # a smaller part counts as a picture of its own, up to this
 _TOUCH = 4  # pixel pairs in which regions may meet across the end of a drawn edge
 
 Labels = NDArray[np.intp]
@@ -40,6 +45,7 @@ def segment(
     most: int = 60,
     regions: int | None = None,
     edges: NDArray[np.bool_] | None = None,
+    fine: NDArray[np.float32] | None = None,
 ) -> Labels:
     """Cut a picture into containers of about one colour each.
 
@@ -61,6 +67,10 @@ def segment(
     edges : ndarray of shape (H, W), bool, optional
         Lines drawn by hand, at least 8-connected. They become borders, and
         regions are never merged across them (figure 12).
+    fine : ndarray of shape (H, W), float32, optional
+        Side of the tiles wanted there in parts of `tile_px`, at most 1. Where it
+        is less, as in a face, smaller containers are kept, and as many as differ.
+        Of no effect together with `regions`.
 
     Returns
     -------
@@ -73,18 +83,30 @@ def segment(
             "both must be positive"
         )
     if regions is not None:
-        stop, most = -1, regions
+        stop, most, fine = -1, regions, None
     height, width = picture.shape[:2]
     if edges is not None and edges.shape != (height, width):
         raise BadInput(
             f"the drawn edges have {edges.shape[1]} x {edges.shape[0]} px, the picture "
             f"{width} x {height}: draw them on a copy of the picture"
         )
-    shrink = min(1.0, _WORK / np.sqrt(height * width))
+    work = _WORK if fine is None else _WORK_FINE
+    shrink = min(1.0, work / np.sqrt(height * width))
     rows, columns = max(1, round(height * shrink)), max(1, round(width * shrink))
     small = Image.fromarray(picture).resize((columns, rows), Image.Resampling.BOX)
     drawn = _drawn(edges, rows, columns)
-    lab = to_space(255 * denoise_tv_chambolle(np.asarray(small) / 255, _TV, channel_axis=2), "lab")
+    share = np.ones((rows, columns))
+    if fine is not None:
+        share *= np.asarray(Image.fromarray(fine).resize((columns, rows), Image.Resampling.NEAREST))
+    side = tile_px * shrink * share
+    smooth = denoise_tv_chambolle(np.asarray(small) / 255, _TV, channel_axis=2)
+    if fine is not None:
+        finer = share < _FINER
+        for box in ndimage.find_objects(ndimage.label(finer)[0]):
+            part = np.asarray(small)[box] / 255
+            sharp = denoise_tv_chambolle(part, _TV_FINE, channel_axis=2)
+            smooth[box] = np.where(finer[box][..., None], sharp, smooth[box])
+    lab = to_space(255 * smooth, "lab")
 
     slope = np.sqrt(sum(_slope(lab[..., i]) ** 2 for i in range(3)))
     # Drawn edges are ridges above all others: basins never reach across them.
@@ -92,9 +114,9 @@ def segment(
     framed = np.pad(soft, 1, constant_values=np.inf)  # else a picture of one colour has no minimum
     basins = components(local_minima(framed, connectivity=1)[1:-1, 1:-1], connectivity=1)
     labels = watershed(np.where(drawn, np.inf, slope), basins)
-    labels = _merged(labels - 1, lab, slope, drawn, stop, most)
-    labels = _tidied(labels, tile_px * shrink, lab, drawn)
-    return _enlarged(labels, _FINAL * tile_px * shrink, height, width)
+    labels = _merged(labels - 1, lab, slope, drawn, stop, most, share)
+    labels = _tidied(labels, side, lab, drawn)
+    return _enlarged(labels, _FINAL * side, height, width)
 
 
 def tidied(labels: Labels, tile_px: float) -> Labels:
@@ -115,7 +137,8 @@ def tidied(labels: Labels, tile_px: float) -> Labels:
         Labels from 0, one for every connected container.
     """
     nothing = np.zeros(labels.shape, bool)
-    return _tidied(labels, tile_px, np.zeros((*labels.shape, 3), np.float32), nothing)
+    side = np.full(labels.shape, float(tile_px))
+    return _tidied(labels, side, np.zeros((*labels.shape, 3), np.float32), nothing)
 
 
 def from_labels(image: NDArray[np.integer]) -> Labels:
@@ -212,13 +235,20 @@ def _merged(
     drawn: NDArray[np.bool_],
     stop: float,
     most: int,
+    share: NDArray[np.float64],
 ) -> Labels:
     """Merge the two neighbours that cost least, until the least cost exceeds `stop`.
 
     The cost of a and b is h^0.6 (|Lab a - Lab b|^2 / 2 + e^2), h = n_a n_b / (n_a + n_b)
-    in parts of the picture, e twice the mean slope along their border.
+    in parts of the picture, e twice the mean slope along their border. Where finer tiles are
+    wanted it is dearer, and `most` does not count.
     """
     size, mean = _means(labels, lab)
+    inside = labels >= 0
+    wanted = np.bincount(labels[inside], share[inside]) / size
+    finer = wanted < _FINER
+    of_picture = max(float(np.mean(share < _FINER)), 1e-3)
+    dear = min(_DEAREST, _DEARER * of_picture**-0.6)
     size /= labels.size
     borders = _borders(labels, drawn, slope)
 
@@ -227,26 +257,34 @@ def _merged(
         if _walled(border):
             return np.inf
         apart, edge = mean[a] - mean[b], 2 * border[2] / border[0]
+        dearer = dear if finer[a] or finer[b] else 1.0
         return float(
-            (size[a] * size[b] / (size[a] + size[b])) ** 0.6 * (apart @ apart / 2 + edge**2)
+            dearer
+            * (size[a] * size[b] / (size[a] + size[b])) ** 0.6
+            * (apart @ apart / 2 + edge**2)
         )
 
     heap = [(cost(a, b), a, b) for a, near in enumerate(borders) for b in near if a < b]
     heapify(heap)
-    left = len(size)
-    into = np.arange(left)
+    left = len(size) - int(finer.sum())
+    into = np.arange(len(size))
     while heap:
         price, a, b = heappop(heap)
         if price == np.inf or (price > stop and left <= most):
             break
+        if price > stop and (finer[a] or finer[b]):
+            continue
         if b not in borders[a] or cost(a, b) != price:
             continue  # an older price of a pair that has changed since
         if size[a] < size[b]:
             a, b = b, a
         mean[a] = (size[a] * mean[a] + size[b] * mean[b]) / (size[a] + size[b])
+        left -= int(not finer[a]) + int(not finer[b])
+        wanted[a] = (size[a] * wanted[a] + size[b] * wanted[b]) / (size[a] + size[b])
+        finer[a] = wanted[a] < _FINER
+        left += int(not finer[a])
         size[a] += size[b]
         into[b] = a
-        left -= 1
         _join(borders, b, a)
         for other in borders[a]:
             heappush(heap, (cost(*(pair := (min(a, other), max(a, other)))), *pair))
@@ -270,20 +308,20 @@ def _followed(into: Labels) -> Labels:
 
 
 def _tidied(
-    labels: Labels, tile_px: float, lab: NDArray[np.float32], drawn: NDArray[np.bool_]
+    labels: Labels, side: NDArray[np.float64], lab: NDArray[np.float32], drawn: NDArray[np.bool_]
 ) -> Labels:
     """Merge what is too thin, then give thin parts away and round borders, in turns."""
-    labels = _without_thin(labels, tile_px, lab, drawn)
+    labels = _without_thin(labels, side, lab, drawn)
     for _ in range(_ROUNDS):
         # All openings at once: a pixel within reach of a region's core lies in that region,
         # as the disc about a pixel of the core does.
-        core = _depth(labels) > _OPEN * tile_px
+        core = _depth(labels) > _OPEN * side
         if not core.any():
             break
-        kept = (ndimage.distance_transform_edt(~core) <= _OPEN * tile_px) | (labels < 0)
+        kept = (ndimage.distance_transform_edt(~core) <= _OPEN * side) | (labels < 0)
         filled = _nearest(labels, kept)
-        soft = _enlarged(filled, _ROUND * tile_px, *labels.shape)
-        labels = _without_thin(np.where(kept, filled, soft), tile_px, lab, drawn)
+        soft = _enlarged(filled, _ROUND * side, *labels.shape)
+        labels = _without_thin(np.where(kept, filled, soft), side, lab, drawn)
     return labels
 
 
@@ -308,7 +346,7 @@ def _depth(labels: Labels) -> NDArray[np.float64]:
 
 
 def _without_thin(
-    labels: Labels, tile_px: float, lab: NDArray[np.float32], drawn: NDArray[np.bool_]
+    labels: Labels, side: NDArray[np.float64], lab: NDArray[np.float32], drawn: NDArray[np.bool_]
 ) -> Labels:
     """Merge connected regions of inscribed radius < 0.30 tiles, the thinnest first.
 
@@ -321,11 +359,11 @@ def _without_thin(
         return labels
     size, mean = _means(labels, lab)
     inside = labels >= 0
-    radius = np.zeros(count)
-    np.maximum.at(radius, labels[inside], _depth(labels)[inside])
+    radius = np.zeros(count)  # in tiles
+    np.maximum.at(radius, labels[inside], (_depth(labels) / side)[inside])
     borders = _borders(labels, drawn, np.zeros(labels.shape, np.float32))
     into = np.arange(count)
-    thin = [(radius[a], a) for a in range(count) if radius[a] < _THIN * tile_px]
+    thin = [(radius[a], a) for a in range(count) if radius[a] < _THIN]
     heapify(thin)
     while thin:
         was, a = heappop(thin)
@@ -344,7 +382,7 @@ def _without_thin(
         # transform and changes little.
         if radius[b] < radius[a]:
             radius[b] = radius[a]
-            if radius[b] < _THIN * tile_px:
+            if radius[b] < _THIN:
                 heappush(thin, (radius[b], b))
     return np.where(inside, _renumbered(_followed(into))[labels], -1)
 
@@ -353,16 +391,20 @@ def _renumbered(labels: Labels) -> Labels:
     return np.asarray(np.unique(labels, return_inverse=True)[1].reshape(labels.shape), np.intp)
 
 
-def _enlarged(labels: Labels, sigma: float, height: int, width: int) -> Labels:
+def _enlarged(labels: Labels, blur: NDArray[np.float64], height: int, width: int) -> Labels:
     """Smooth all borders at once, on the way to a larger size.
 
-    Each region's indicator is blurred and enlarged; a pixel belongs to the
-    region whose indicator is highest there. Pixels labelled -1 take no part.
+    Each region's indicator is blurred, by the mean of `blur` in it, and enlarged; a
+    pixel belongs to the region whose indicator is highest there. Pixels labelled -1
+    take no part.
     """
     rows, columns = labels.shape
+    inside = labels >= 0
+    sigmas = np.bincount(labels[inside], blur[inside]) / np.bincount(labels[inside]).clip(1)
     best = np.zeros((height, width), np.float32)
     out = np.full((height, width), -1, np.intp)
     for number, box in enumerate(ndimage.find_objects(labels + 1)):
+        sigma = float(sigmas[number])
         margin = int(np.ceil(4 * sigma)) + 2
         top, bottom = max(0, box[0].start - margin), min(rows, box[0].stop + margin)
         left, right = max(0, box[1].start - margin), min(columns, box[1].stop + margin)

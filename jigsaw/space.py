@@ -132,6 +132,15 @@ class Space:
         self.refresh(self.traces[-1][0])
         self.settle(choice.pose.x, choice.pose.y)
 
+    def occupy(self, choices: list[Choice]) -> None:
+        """Lay tiles that are not to be exchanged."""
+        for choice in choices:
+            self.tiles.append(choice)
+            self.others.append([])
+            self.traces.append(self.draw(choice.contour))
+        if choices:
+            self.reopen()
+
     def take_out(self, index: int) -> None:
         """Give a tile's place back to the free area; the tile stays in the list."""
         gone = self.tiles[index].contour
@@ -174,9 +183,9 @@ class Space:
             self._high = np.array([choice.contour.max(axis=0) for choice in self.tiles])
         return self._low, self._high
 
-    def worst_first(self, share: float) -> list[int]:
-        """Return the tiles of largest energy, that share of all."""
-        order = np.argsort([-choice.energy for choice in self.tiles], kind="stable")
+    def worst_first(self, share: float, first: int = 0) -> list[int]:
+        """Return the tiles of largest energy, that share of all from the `first` on."""
+        order = first + np.argsort([-c.energy for c in self.tiles[first:]], kind="stable")
         return [int(i) for i in order[: int(np.ceil(share * len(order)))]]
 
     def hole(self, contour: Floats) -> int:

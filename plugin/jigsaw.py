@@ -43,7 +43,7 @@ def _picture(name: str, meaning: str) -> Decorator:
     sections={
         "Output": ["output", "geometry", "width", "dpi", "quality"],
         "Tiles": ["tiles", "tile_px", "size_ratio", "rotate", "reuse", "spacing", "candidates"],
-        "Containers": ["segments", "labels", "mask", "edges", "colors"],
+        "Containers": ["segments", "labels", "mask", "edges", "colors", "keep_frame"],
         "Energy": ["w_color", "w_gap", "w_overlap", "w_deform", "w_look", "deform"],
         "Look": ["kind", "adjust", "background"],
     },
@@ -76,9 +76,7 @@ def _picture(name: str, meaning: str) -> Decorator:
     "--size-ratio",
     metavar="R",
     type=click.FloatRange(1, 8),
-    default=3.0,
-    show_default=True,
-    help="Largest over smallest tile.",
+    help="Largest over smallest tile.  [default: 4; 5 with a face]",
 )
 @click.option(
     "--segments",
@@ -90,6 +88,7 @@ def _picture(name: str, meaning: str) -> Decorator:
 @_picture("mask", "One container, where it is light.")
 @_picture("edges", "Extra borders, drawn dark on light.")
 @_picture("colors", "Colours instead of the target's, averaged per container.")
+@click.option("--keep-frame", is_flag=True, help="Do not cut off a plain frame around TARGET.")
 @_weight("color", "colour")
 @_weight("gap", "gaps")
 @_weight("overlap", "overlap")
@@ -160,6 +159,11 @@ def _picture(name: str, meaning: str) -> Decorator:
     help="Seconds of packing; then the best so far is taken.",
 )
 @click.option(
+    "--keep-partial",
+    is_flag=True,
+    help="Ctrl-C ends the packing or refining at hand, and what there is is written.",
+)
+@click.option(
     "--width",
     metavar="PX",
     type=click.IntRange(16, 100_000),
@@ -185,7 +189,9 @@ def jigsaw(jobs: int | None, as_json: bool, debug: bool, quiet: bool, **asked: A
     request = Jigsaw(**asked)
     from smalti.mosaic import make_mosaic
 
-    made = run_job(lambda **how: make_mosaic(request, **how), jobs, quiet)
+    made = run_job(
+        lambda **how: make_mosaic(request, **how), jobs, quiet, patient=request.keep_partial
+    )
     if not quiet:
         report.warn_skipped(made.skipped)
     report.tell(made.report(), report.summary(made), as_json=as_json, quiet=quiet)

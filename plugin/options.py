@@ -46,12 +46,12 @@ def with_common(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def run_job(job: Callable[..., Any], jobs: int | None, quiet: bool) -> Any:
+def run_job(job: Callable[..., Any], jobs: int | None, quiet: bool, patient: bool = False) -> Any:
     """Run a job with workers and a progress display; give it both by name."""
     from smalti.plugin.terminal import run, shown, workers
 
     with shown(quiet) as show, workers(jobs or os.cpu_count() or 1) as pool:
-        return run(lambda progress: job(executor=pool, progress=progress), show)
+        return run(lambda progress: job(executor=pool, progress=progress), show, patient=patient)
 
 
 def columns_by_rows(value: str | tuple[int, int]) -> tuple[int, int]:

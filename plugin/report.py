@@ -77,10 +77,15 @@ def _grid_summary(made: "GridMosaic") -> str:
     )
 
 
+def _without_frame(made: "FlatMosaic | JigsawMosaic") -> str:
+    """Say so if a frame was cut off the target."""
+    return "; its frame was cut off (--keep-frame keeps it)" if any(made.frame) else ""
+
+
 def _flat_summary(made: "FlatMosaic") -> str:
     return "\n".join(
         [
-            f"{made.output}",
+            f"{made.output}{_without_frame(made)}",
             f"{len(made.project.placements):,} tiles in {made.containers} containers, "
             f"coverage {made.quality['coverage']:.1%}, overlap {made.quality['overlap']:.1%}",
             f"make it again at another size: smalti render {made.project_file} -o OUT --tile-px N",
@@ -92,7 +97,7 @@ def _jigsaw_summary(made: "JigsawMosaic") -> str:
     found, rigid = made.quality, made.rigid
     return "\n".join(
         [
-            f"{made.output}",
+            f"{made.output}{_without_frame(made)}",
             f"{len(made.project.placements):,} tiles in {made.containers} containers, "
             f"{found['distinct']} of {made.shapes} shapes, each at most {found['max_reuse']} times",
             f"coverage {found['coverage']:.1%} (rigid {rigid['coverage']:.1%}), "

@@ -21,12 +21,13 @@ from smalti.core.progress import Progress, Step
 R = TypeVar("R")
 
 _TICK_S = 0.05
+_TWICE_S = 1.0  # two interrupts so close together mean it
 _GRACE_S = 5.0  # for a cancelled job to clean up before it is left behind
 _LINE_S = 10.0  # between two plain lines of one phase
 _SLOW_S = 1.0  # a phase shorter than this shows no bar
 
 
-def run(job: Callable[[Progress], R], show: Progress) -> R:
+def run(job: Callable[[Progress], R], show: Progress, *, patient: bool = False) -> R:
     """Run a job that reports steps, and cancel it on Ctrl-C or a polite kill.
 
     Parameters
@@ -35,18 +36,25 @@ def run(job: Callable[[Progress], R], show: Progress) -> R:
         Given the progress to report to.
     show : callable
         Shows a step.
+    patient : bool
+        Every interrupt cancels once, for a job that keeps what it has; a second one
+        within a second gives up.
 
     Raises
     ------
     Cancelled
         On an interrupt, once the job has cleaned up behind itself.
     """
-    stop, done = Event(), Event()
+    stop, final, done = Event(), Event(), Event()
+    if not patient:
+        final.set()
     outcome: list[R] = []
     failure: list[BaseException] = []
 
     def progress(step: Step) -> None:
         if stop.is_set():
+            if not final.is_set():
+                stop.clear()
             raise Cancelled
         show(step)
 
@@ -61,7 +69,7 @@ def run(job: Callable[[Progress], R], show: Progress) -> R:
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         Thread(target=work, daemon=True).start()
-        _wait(done, stop)
+        _wait(done, stop, final)
     finally:
         signal.signal(signal.SIGTERM, previous)
     if failure:  # a worker that heard the signal too may have failed in its own way
@@ -73,15 +81,19 @@ def _interrupt(signum: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _wait(done: Event, stop: Event) -> None:
+def _wait(done: Event, stop: Event, final: Event) -> None:
     """Wait for the job; once interrupted, only as long as cleaning up may take."""
-    deadline = float("inf")
+    deadline, heard = float("inf"), float("-inf")
     while not done.is_set():
         try:
             done.wait(_TICK_S)
         except KeyboardInterrupt:
+            now = time.monotonic()
             stop.set()
-            deadline = min(deadline, time.monotonic() + _GRACE_S)
+            if final.is_set() or now - heard < _TWICE_S:
+                final.set()
+                deadline = min(deadline, now + _GRACE_S)
+            heard = now
         if time.monotonic() > deadline:
             raise Cancelled
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import smalti
+from smalti.aspect import in_shape, picture_size
 from smalti.core.atomic import write_bytes
 from smalti.core.errors import printable
 from smalti.core.progress import Progress, Step, silent
@@ -17,6 +18,7 @@ from smalti.core.source import Skipped
 from smalti.core.writers import check_output, write_picture
 from smalti.ground import background_of, check_request, lay_ground
 from smalti.jigsaw.decorative import decorative, flat_picture, voronoi
+from smalti.jigsaw.frame import Frame
 from smalti.jigsaw.placement import Placement
 from smalti.jigsaw.pose import Pose
 from smalti.jigsaw.quality import measure_packing
@@ -60,6 +62,7 @@ class FlatMosaic:
 
     project: FlatProject
     containers: int
+    frame: Frame
     quality: dict[str, float]
     seconds: dict[str, float]
     output: Path | None = None
@@ -77,6 +80,7 @@ class FlatMosaic:
             "project": self.project_file and printable(str(self.project_file)),
             "tiles": len(self.project.placements),
             "containers": self.containers,
+            "trimmed": self.frame._asdict(),
             "quality": self.quality,
             "seconds": self.seconds,
             "skipped": [],
@@ -120,7 +124,7 @@ def make_flat(
         size=(width, height),
         target=ground.target,
         scale=request.width / max(width, height),
-        placements=tuple(placements),
+        placements=tuple(in_shape(placements, (width, height), ground.target)),
         colours=colours,
         background=background_of(request, ground),
     )
@@ -131,14 +135,16 @@ def make_flat(
         write_bytes(file, flat_text(project).encode("ascii"))
     lap("render")
     containers = len(np.unique(ground.labels[ground.labels >= 0]))
-    return FlatMosaic(project, containers, asdict(packing), lap.seconds(), output, file)
+    return FlatMosaic(
+        project, containers, ground.frame, asdict(packing), lap.seconds(), output, file
+    )
 
 
 def render_flat(
     project: FlatProject, output: Path, *, progress: Progress = silent
 ) -> tuple[int, int]:
     """Draw single-colour tiles into a file; return its width and height, px."""
-    width, height = (max(1, round(side * project.scale)) for side in project.size)
+    width, height = picture_size(project.size, project.target, project.scale)
     check_output(output, (width, height))
     request = project.request
     bands = _told(_bands(project), height, progress)
@@ -192,10 +198,11 @@ def build_flat(request: Request, data: dict[str, Any], folder: Path) -> FlatProj
 
 
 def _bands(project: FlatProject) -> Iterator[NDArray[np.uint8]]:
+    width, height = picture_size(project.size, project.target, project.scale)
     return flat_picture(
         project.placements,
         project.colours,
-        size=project.size,
+        size=(width / project.scale, height / project.scale),
         scale=project.scale,
         background=project.background,
     )

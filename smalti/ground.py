@@ -14,11 +14,16 @@ from smalti.core.errors import BadInput, printable
 from smalti.core.picture import read_picture
 from smalti.core.writers import check_output
 from smalti.jigsaw.compose import darkened
+from smalti.jigsaw.face import find_faces
+from smalti.jigsaw.frame import Frame, find_frame, trimmed
 from smalti.jigsaw.segment import from_labels, from_mask, segment, tidied
+from smalti.jigsaw.size import fine_faces
 from smalti.plan import check, target_file
 from smalti.request import KINDS, Jigsaw
 
 _TILES = 1200  # enough for a face, few enough that each is a thing
+_RATIO = 4.0  # of the largest tile to the smallest
+_RATIO_FACE = 5.0  # the same, where an eye takes a tile or two
 _RASTER_PX = 20.0  # side of a mean tile on the raster that is packed
 _MOST_PX = 36_000_000  # of that raster: 90,000 tiles
 
@@ -37,7 +42,13 @@ class Ground:
     tile_px : float
         Side of a mean tile on the raster.
     target : (int, int)
-        Width and height of the target itself, px.
+        Width and height of the target itself, without its frame, px.
+    size_ratio : float
+        Largest over smallest tile.
+    fine : ndarray of shape (H, W), float32, or None
+        How much smaller tiles shall be in faces; None without faces.
+    frame : Frame
+        What was cut off the target.
     """
 
     picture: NDArray[np.uint8]
@@ -46,6 +57,9 @@ class Ground:
     tiles: int
     tile_px: float
     target: tuple[int, int]
+    size_ratio: float
+    fine: NDArray[np.float32] | None
+    frame: Frame
 
 
 def check_request(r: Jigsaw) -> None:
@@ -56,7 +70,7 @@ def check_request(r: Jigsaw) -> None:
     check(r.tiles is None or 1 <= r.tiles <= 90_000, f"tiles is {r.tiles}: 1 to 90000")
     check(r.tile_px is None or r.tile_px > 0, f"tile-px is {r.tile_px}: more than 0")
     check(r.tiles is None or r.tile_px is None, "tiles and tile-px exclude each other: give one")
-    check(1 <= r.size_ratio <= 8, f"size-ratio is {r.size_ratio}: 1 to 8")
+    check(r.size_ratio is None or 1 <= r.size_ratio <= 8, f"size-ratio is {r.size_ratio}: 1 to 8")
     check(r.segments is None or r.segments >= 1, f"segments is {r.segments}: 1 or more")
     check(
         bool(r.labels) + bool(r.mask) + (r.segments is not None) <= 1,
@@ -94,6 +108,12 @@ def rotation(text: str) -> Literal["free", "upright"] | float:
 def lay_ground(request: Jigsaw) -> Ground:
     """Bring target, containers and colours to the raster that is packed."""
     target = read_picture(target_file(request.target)).pixels
+    frame = Frame()
+    if not (
+        request.keep_frame or request.labels or request.mask or request.edges or request.colors
+    ):
+        frame = find_frame(target)
+        target = trimmed(target, frame)
     height, width = target.shape[:2]
     mask = _beside(request.mask, target, "mask")
     share = 1.0 if mask is None else float(_light(mask).mean())
@@ -114,17 +134,24 @@ def lay_ground(request: Jigsaw) -> Ground:
     tile_px = math.sqrt(size[0] * size[1] * share / tiles)
     drawn = _beside(request.edges, target, "edges")
     given = _beside(request.labels, target, "labels")
+    fine, ratio = None, request.size_ratio or _RATIO
     if given is not None:
         labels = tidied(from_labels(resized(given, size, Image.Resampling.NEAREST)), tile_px)
     elif mask is not None:
         labels = from_mask(_light(resized(mask, size)))
     else:
         edges = None if drawn is None else ~_light(resized(drawn, size, Image.Resampling.BOX))
-        labels = segment(small, tile_px=tile_px, regions=request.segments, edges=edges)
+        if request.segments is None:
+            faces = find_faces(small)
+            if len(faces):
+                ratio = request.size_ratio or _RATIO_FACE
+                fine = fine_faces(small.shape[:2], faces, tile_px, ratio)
+        labels = segment(small, tile_px=tile_px, regions=request.segments, edges=edges, fine=fine)
     check(bool((labels >= 0).any()), "there is nothing to fill: the mask or the labels are empty")
     colours = _beside(request.colors, target, "colors")
     small = small if colours is None else _per_segment(resized(colours, size), labels)
-    return Ground(small, labels, to_space(small, "lab"), tiles, tile_px, (width, height))
+    goal = to_space(small, "lab")
+    return Ground(small, labels, goal, tiles, tile_px, (width, height), ratio, fine, frame)
 
 
 def _beside(file: str, target: NDArray[np.uint8], option: str) -> NDArray[np.uint8] | None:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import smalti
+from smalti.aspect import in_shape, picture_size
 from smalti.core.atomic import write_bytes
-from smalti.core.errors import printable
+from smalti.core.errors import Cancelled, printable
 from smalti.core.library import default_index
 from smalti.core.page import link_to, write_page
 from smalti.core.progress import Progress, Step, silent
@@ -21,6 +22,7 @@ from smalti.core.writers import check_output, write_picture
 from smalti.ground import Ground, background_of, check_request, lay_ground, resized, rotation
 from smalti.jigsaw.compose import colour_move, compose, drawn, geojson, svg
 from smalti.jigsaw.contour import filled_window
+from smalti.jigsaw.frame import Frame
 from smalti.jigsaw.pack import Weights, pack
 from smalti.jigsaw.placement import Placement, scaled
 from smalti.jigsaw.pose import placed
@@ -34,7 +36,7 @@ from smalti.project import project_path
 from smalti.request import Jigsaw
 from smalti.resources import Stopwatch, peak_mb
 
-_VARIETY = 62  # tiles to a use of a shape: with fewer colours fit better, with more it is varied
+_VARIETY = 91  # tiles to a use of a shape: with fewer colours fit better, with more it is varied
 _ALIKE = 0.06  # RMS distance of outlines of unit area that may take each other's place
 _COMPARED = 2.0  # px of the comparison along a pixel of the raster
 
@@ -48,11 +50,15 @@ class JigsawMosaic:
     project : JigsawProject
         The request and the placements; what ``smalti render`` needs.
     containers : int
+    frame : Frame
+        What was cut off the target.
     quality, rigid : dict
         The metric suite, and the same before refinement.
     recolored : tuple of float
         Mean dE of places to tiles before and after re-dealing equal outlines.
     backtracks : int
+    ended : tuple of str
+        Phases that a cancel ended early, with what there was.
     shapes : int
         Usable shapes in the library.
     skipped : tuple of Skipped
@@ -63,10 +69,12 @@ class JigsawMosaic:
 
     project: JigsawProject
     containers: int
+    frame: Frame
     quality: dict[str, float]
     rigid: dict[str, float]
     recolored: tuple[float, float]
     backtracks: int
+    ended: tuple[str, ...]
     shapes: int
     skipped: tuple[Skipped, ...]
     seconds: dict[str, float]
@@ -85,17 +93,34 @@ class JigsawMosaic:
             "project": self.project_file and printable(str(self.project_file)),
             "tiles": len(self.project.placements),
             "containers": self.containers,
+            "trimmed": self.frame._asdict(),
             "shapes": self.shapes,
             "quality": self.quality,
             "rigid": self.rigid,
             "recolored": {"before": self.recolored[0], "after": self.recolored[1]},
             "seconds": self.seconds,
             "backtracks": self.backtracks,
+            "ended": list(self.ended),
             "skipped": [{"file": printable(s.file), "reason": s.reason} for s in self.skipped],
             "peak_mb": peak_mb(),
             "seed": self.project.request.seed,
             "version": smalti.__version__,
         }
+
+
+class _Heard:
+    """Passes steps on, and remembers which phases were cancelled."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.phases: list[str] = []
+
+    def __call__(self, step: Step) -> None:
+        try:
+            self.progress(step)
+        except Cancelled:
+            self.phases.append(step.phase)
+            raise
 
 
 def make_jigsaw(
@@ -119,12 +144,13 @@ def make_jigsaw(
         strict=request.strict,
     )
     lap("index")
-    placements, backtracks = _packed(request, ground, library, executor, progress)
+    heard = _Heard(progress)
+    placements, backtracks = _packed(request, ground, library, executor, heard)
     lap("pack")
     rigid = _measured(request, ground, library, placements, progress)
     lap("measure")
 
-    placements = _refined(request, ground, library, placements, progress)
+    placements = _refined(request, ground, library, placements, heard)
     lap("refine")
     goals = _place_colours(placements, ground)
     dealt = recolor(
@@ -145,10 +171,12 @@ def make_jigsaw(
     return JigsawMosaic(
         project=project,
         containers=len(np.unique(ground.labels[ground.labels >= 0])),
+        frame=ground.frame,
         quality=quality,
         rigid=rigid,
         recolored=(dealt.before, dealt.after),
         backtracks=backtracks,
+        ended=tuple(heard.phases),
         shapes=len(library.sources),
         skipped=library.skipped,
         seconds=lap.seconds(),
@@ -175,7 +203,7 @@ def _packed(
     ground: Ground,
     library: ShapeLibrary,
     executor: Executor | None,
-    progress: Progress,
+    progress: _Heard,
 ) -> tuple[list[Placement], int]:
     usual, groups = Weights(), len(np.unique(library.group))
     placements, backtracks = pack(
@@ -190,21 +218,24 @@ def _packed(
             deform=usual.deform * request.w_deform,
             look=usual.look * request.w_look,
         ),
-        size_ratio=request.size_ratio,
+        size_ratio=ground.size_ratio,
         rotate=rotation(request.rotate),
         reuse=request.reuse or max(5, ground.tiles // _VARIETY, -(-2 * ground.tiles // groups)),
         reuse_distance=request.spacing,
         candidates="hashing" if request.candidates == "hashing" else "scan",
+        fine=ground.fine,
         rng=np.random.default_rng(request.seed),
         executor=executor,
         progress=progress,
         time_limit=request.time_limit,
+        keep_partial=request.keep_partial,
     )
-    late = request.time_limit is not None
+    if not placements and progress.phases:
+        raise Cancelled
     check(
         bool(placements),
         f"no tile was laid within {request.time_limit:g} s; give a longer --time-limit"
-        if late
+        if request.time_limit is not None
         else "no tile fits: every container is smaller than any; try more --tiles",
     )
     return placements, backtracks
@@ -228,12 +259,9 @@ def _refined(
         overlap=1.5 * request.w_overlap,
         deform=request.w_deform,
         progress=progress,
+        keep_partial=request.keep_partial,
     )
-    # Rounded as the project file rounds, so that its picture is the same to the byte.
-    return [
-        replace(p, contour=contour)
-        for p, contour in zip(placements, contours.round(6), strict=True)
-    ]
+    return [replace(p, contour=contour) for p, contour in zip(placements, contours, strict=True)]
 
 
 def _rest(library: ShapeLibrary, placements: Sequence[Placement]) -> NDArray[np.float64]:
@@ -261,6 +289,7 @@ def _project(
     goals = _place_colours(placements, ground)
     moves = colour_move(goals, library.lab[[p.tile for p in placements]], request.adjust)
     height, width = ground.labels.shape
+    shaped = in_shape(placements, (width, height), ground.target)
     return JigsawProject(
         request=request,
         size=(width, height),
@@ -269,7 +298,7 @@ def _project(
         library=kept,
         placements=tuple(
             replace(p, tile=int(t), energy=round(p.energy, 4))
-            for p, t in zip(placements, tile, strict=True)
+            for p, t in zip(shaped, tile, strict=True)
         ),
         moves=moves.round(2),
         background=background_of(request, ground),
@@ -330,10 +359,11 @@ def _bands(
     background: NDArray[np.uint8],
     progress: Progress = silent,
 ) -> Iterator[NDArray[np.uint8]]:
+    width, height = picture_size(project.size, project.target, scale)
     return compose(
         project.placements,
         project.library,
-        size=project.size,
+        size=(width / scale, height / scale),
         scale=scale,
         background=background,
         moves=project.moves,
@@ -404,10 +434,9 @@ def _write_page(
 
 def _in_target(project: JigsawProject) -> list[Placement]:
     """Placements in pixels of the target, as cutters and plotters want them."""
-    factor = project.target[0] / project.size[0]
+    factor = max(project.target) / max(project.size)
     return [scaled(p, factor) for p in project.placements]
 
 
 def _size(project: JigsawProject) -> tuple[int, int]:
-    width, height = project.size
-    return max(1, round(width * project.scale)), max(1, round(height * project.scale))
+    return picture_size(project.size, project.target, project.scale)

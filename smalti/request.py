@@ -114,14 +114,17 @@ class Jigsaw:
         About how many tiles; None for 1200.
     tile_px : float or None
         Side of a mean tile in the picture, px, instead of `tiles`.
-    size_ratio : float
-        Largest over smallest tile, at most.
+    size_ratio : float or None
+        Largest over smallest tile, at most; None for 4, and 5 where a face is found.
     segments : int or None
         About how many containers; None for as many as the picture has.
     labels, mask, edges, colors : str
         Pictures of the target's shape: containers by colour; one container where
         it is light; extra borders where it is dark or opaque; colours instead of
         the target's. Empty for none.
+    keep_frame : bool
+        Do not cut off bands of one colour around the target. Nothing is cut off
+        either where pictures of the target's shape are given.
     w_color, w_gap, w_overlap, w_deform, w_look : float
         Weights of the energy (equation 7).
     deform : float
@@ -144,6 +147,9 @@ class Jigsaw:
         ``"scan"`` of a colour shortlist, or geometric ``"hashing"``.
     time_limit : float or None
         Seconds after which the packing is taken as it is.
+    keep_partial : bool
+        A cancel ends the packing or the refining at hand, and the mosaic is made of
+        what there is.
     width : int
         Long side of the picture, px.
     dpi : float
@@ -162,12 +168,13 @@ class Jigsaw:
     geometry: str = ""
     tiles: int | None = None
     tile_px: float | None = None
-    size_ratio: float = 3.0
+    size_ratio: float | None = None
     segments: int | None = None
     labels: str = ""
     mask: str = ""
     edges: str = ""
     colors: str = ""
+    keep_frame: bool = False
     w_color: float = 1.0
     w_gap: float = 1.0
     w_overlap: float = 1.0
@@ -182,6 +189,7 @@ class Jigsaw:
     kind: str = "jigsaw"
     candidates: str = "scan"
     time_limit: float | None = None
+    keep_partial: bool = False
     width: int = 3000
     dpi: float = 300.0
     quality: int = 92

@@ -85,7 +85,7 @@ def test_a_jigsaw_from_the_command_line(target: Path, tmp_path: Path) -> None:
     found = json.loads(smalti(*words, "--geometry", contours, "--json", "-q").stdout)
     assert set(found) == {
         *("output", "project", "tiles", "containers", "shapes", "quality", "rigid", "recolored"),
-        *("seconds", "backtracks", "skipped", "peak_mb", "seed", "version"),
+        *("seconds", "backtracks", "ended", "skipped", "peak_mb", "seed", "version", "trimmed"),
     }
     assert read_picture(out).size[0] == 300
     assert len(json.loads(contours.read_text())["features"]) == found["tiles"]
@@ -235,6 +235,30 @@ def test_ctrl_c_at_any_time_leaves_nothing(
         assert took < 5
         assert not list(out.iterdir())
         assert gone_within(process.pid, 5.0)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no process groups of this kind")
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_ctrl_c_may_keep_what_is_laid(target: Path, tmp_path: Path, jobs: int) -> None:
+    out = tmp_path / "m.png"
+    command = ["jigsaw", str(target), "@demo", "-o", str(out), "--tiles", "3000", "--width", "900"]
+    process = subprocess.Popen(
+        [*SMALTI, *command, "--keep-partial", "--json", "--jobs", str(jobs)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "SMALTI_CACHE": str(tmp_path / "cache")},
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith(b"packing"):
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert json.loads(said)["ended"] == ["pack"]
+    assert out.exists()
+    assert gone_within(process.pid, 5.0)
 
 
 def gone_within(group: int, seconds: float) -> bool:

@@ -75,6 +75,23 @@ def test_drawn_edges_become_borders() -> None:
     assert (labels == labels[70, 100])[~inside].mean() < 0.003
 
 
+def test_where_finer_tiles_are_wanted_smaller_parts_stay() -> None:
+    picture = np.full((300, 400, 3), (220, 180, 150), np.uint8)
+    y, x = np.indices((300, 400))
+    for left in (60, 260):  # twice a pale face with eyes and a mouth
+        for dx, dy, wide, high in ((20, 120, 9, 5), (60, 120, 9, 5), (40, 170, 16, 5)):
+            spot = ((x - left - dx) / wide) ** 2 + ((y - dy) / high) ** 2 < 1
+            picture[spot] = (150, 90, 80)
+    fine = np.ones((300, 400), np.float32)
+    assert segment(picture, tile_px=20, fine=fine).max() == segment(picture, tile_px=20).max() == 0
+    fine[80:220, 230:330] = 0.45
+    labels = segment(picture, tile_px=20, fine=fine)
+    assert labels.max() == 3
+    assert (labels[:, :200] == labels[0, 0]).all()
+    assert segment(picture, tile_px=20, fine=fine, regions=1).max() == 0
+    assert segment(picture, tile_px=20, fine=np.full_like(fine, 0.45)).max() == 6
+
+
 def test_a_drawn_stroke_that_ends_inside_keeps_its_sides_apart(rng: np.random.Generator) -> None:
     grey = (128 + rng.normal(0, 8, (300, 400, 1))).repeat(3, 2).clip(0, 255).astype(np.uint8)
     edges = np.zeros((300, 400), bool)
@@ -183,7 +200,7 @@ def test_the_opening_of_all_regions_at_once_is_each_regions_opening() -> None:
 def test_enlarging_keeps_every_pixel_filled_and_straight_borders_in_place(factor: float) -> None:
     room = flags(48, 60)[1]
     height, width = round(48 * factor), round(60 * factor)
-    large = _enlarged(room, 1.5, height, width)
+    large = _enlarged(room, np.full(room.shape, 1.5), height, width)
     assert large.min() == 0
     expected = np.asarray(
         Image.fromarray(room.astype(np.uint8)).resize((width, height), Image.Resampling.NEAREST)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from smalti.core.color import to_space
 from smalti.core.errors import BadInput, UnusablePicture
@@ -136,12 +136,18 @@ def spiky(draw: ImageDraw.ImageDraw) -> None:
     draw.rectangle((2, 38, 98, 42), fill=RED)
 
 
+def sign(draw: ImageDraw.ImageDraw) -> None:
+    draw.ellipse((5, 5, 95, 75), fill=RED)
+    draw.text((50, 40), "STOP", font=ImageFont.load_default(26), fill="white", anchor="mm")
+
+
 UNFIT: dict[str, Callable[[ImageDraw.ImageDraw], None]] = {
     "mostly holes": holed,
     "in several pieces": apart,
     "too spiky for 64 points": spiky,
     "smaller than 16 px a side": lambda draw: draw.ellipse((5, 5, 15, 15), fill=RED),
     "a whole rectangular picture, no shape": lambda draw: draw.rectangle((0, 0, 99, 78), fill=RED),
+    "a word is written on it": sign,
     "it is not transparent and has no plain background": lambda draw: draw.bitmap(
         (0, 0), Image.linear_gradient("L").resize((100, 80)).convert("RGBA")
     ),
@@ -160,6 +166,28 @@ def test_what_makes_no_good_tile_is_left_out(folder: Path, reason: str) -> None:
     assert library.skipped[-1] == (str(folder / "unfit.png"), reason)
     with pytest.raises(UnusablePicture):
         scan_shapes([str(folder)], strict=True)
+
+
+@pytest.mark.parametrize("margin", [0, 1, 7, 30])
+def test_a_picture_in_a_transparent_margin_is_left_out(
+    folder: Path, margin: int, rng: np.random.Generator
+) -> None:
+    image = Image.new("RGBA", (90 + 2 * margin, 60 + margin))
+    image.paste(Image.fromarray(rng.integers(0, 256, (60, 90, 3), dtype=np.uint8)), (margin, 0))
+    image.putpixel((0, image.height - 1), (0, 0, 0, 0))
+    image.save(folder / "framed.png")
+    reason = scan_shapes([str(folder)]).skipped[-1].reason
+    assert reason == "a whole rectangular picture, no shape"
+
+
+def test_a_rounded_or_turned_rectangle_is_a_shape(folder: Path) -> None:
+    image, draw = drawing()
+    draw.rounded_rectangle((5, 5, 94, 74), 16, fill=BLUE)
+    image.save(folder / "rounded.png")
+    image, draw = drawing((100, 100))
+    draw.polygon([(50, 5), (95, 50), (50, 95), (5, 50)], fill=BLUE)
+    image.save(folder / "turned.png")
+    assert len(scan_shapes([str(folder / "rounded.png"), str(folder / "turned.png")]).sources) == 2
 
 
 def test_copies_share_a_group(folder: Path) -> None:

@@ -1,0 +1,132 @@
+"""One container filled with tiles, one tile at a time (section 5.2, figure 5)."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from smalti.core.progress import Progress, Step
+from smalti.jigsaw.choose import Chooser, Rules
+from smalti.jigsaw.container import Container
+from smalti.jigsaw.placement import Laid, Placement
+from smalti.jigsaw.space import Choice, Space
+
+_ROUNDS = 3  # times that sites are sought in what is left
+_SWEEPS = (1.0, 0.5)  # share of the tiles, the worst, that may be exchanged in each sweep
+_AT_ONCE = 10  # tiles shown in one step
+
+
+class Watch:
+    """Shows tiles as they land, where the work is done in this process, and knows when to stop.
+
+    A worker process has only the file to look at: it shares no memory with its parent.
+    """
+
+    def __init__(
+        self, deadline: float, stop: Path, expected: int, progress: Progress | None
+    ) -> None:
+        self.deadline, self.stop, self.expected, self.progress = deadline, stop, expected, progress
+        self.count = 0
+        self.fresh: list[Laid] = []
+
+    def over(self) -> bool:
+        """Whether no more tiles are to be laid."""
+        return time.time() > self.deadline or self.stop.exists()
+
+    def landed(self, laid: Laid) -> None:
+        """Show a tile, now or with the next few."""
+        if self.progress is None:
+            return
+        self.count += laid.placement is not None and not laid.again
+        self.fresh.append(laid)
+        if len(self.fresh) >= _AT_ONCE:
+            expected = max(self.expected, self.count)
+            self.progress(Step("pack", self.count, expected, "packing", tuple(self.fresh)))
+            self.fresh.clear()
+
+
+def fill(
+    container: Container, *, rules: Rules, starts: int, watch: Watch
+) -> tuple[list[Placement], int]:
+    """Fill a container from several starts, and keep the configuration of least energy.
+
+    Parameters
+    ----------
+    container : Container
+    rules : Rules
+    starts : int
+        How many configurations are tried.
+    watch : Watch
+        Is shown the tiles, and says when to stop.
+
+    Returns
+    -------
+    placements : list of Placement
+        In the order they were laid, those that lay there already first.
+    backtracks : int
+        How often a tile was taken back.
+    """
+    attempts = [_attempt(container, rng, rules, watch) for rng in container.rng.spawn(starts)]
+    chooser, backtracks = min(attempts, key=lambda attempt: attempt[0].energy())
+    return [_placement(choice, container) for choice in chooser.space.tiles], backtracks
+
+
+def _attempt(
+    container: Container, rng: np.random.Generator, rules: Rules, watch: Watch
+) -> tuple[Chooser, int]:
+    """Fill a container once, from its own sites."""
+    space = Space(container.mask, container.size, container.side, rng)
+    chooser = Chooser(space, container.goal, container.quota, rules)
+    space.occupy([_choice(placement, container) for placement in container.laid])
+    for choice in space.tiles:
+        chooser.used(choice, 1)
+    watch.landed(Laid(container.key))
+    for index in range(len(space.tiles)):
+        watch.landed(_laid(space, index, container))
+    backtracks = 0
+    for _ in range(_ROUNDS):
+        if watch.over() or not space.seed():
+            break
+        while (site := space.next_site(rng)) is not None:
+            if watch.over():
+                break
+            choices = chooser.choices(site)
+            if choices:
+                space.place(choices[0], choices[1:3])
+                chooser.used(choices[0], 1)
+                watch.landed(_laid(space, -1, container))
+            elif (changed := chooser.backtrack(site)) is not None:
+                backtracks += 1
+                watch.landed(_laid(space, changed, container))
+            else:
+                space.close(site)
+        space.reopen()
+    for share in _SWEEPS:
+        for index in space.worst_first(share, len(container.laid)):
+            if watch.over():
+                break
+            if chooser.improve(index):
+                watch.landed(_laid(space, index, container))
+    return chooser, backtracks
+
+
+def _laid(space: Space, index: int, container: Container) -> Laid:
+    """Tell of the tile laid last, at index -1, or of one that was exchanged."""
+    number = index % len(space.tiles)
+    return Laid(container.key, number, _placement(space.tiles[number], container), index >= 0)
+
+
+def _placement(choice: Choice, container: Container) -> Placement:
+    """Bring a choice from the container's window to the picture."""
+    x, y = container.corner
+    pose = choice.pose._replace(x=choice.pose.x + x, y=choice.pose.y + y)
+    return Placement(
+        choice.tile, container.label, pose, choice.contour + container.corner, choice.energy
+    )
+
+
+def _choice(placement: Placement, container: Container) -> Choice:
+    """Bring a placement from the picture to the container's window."""
+    x, y = container.corner
+    pose = placement.pose._replace(x=placement.pose.x - x, y=placement.pose.y - y)
+    return Choice(placement.energy, placement.tile, pose, placement.contour - container.corner)

@@ -1,0 +1,61 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage.data import astronaut
+
+from smalti import Jigsaw
+from smalti.core.errors import BadInput
+from smalti.ground import check_request, lay_ground
+
+
+@pytest.fixture
+def head(tmp_path: Path) -> Jigsaw:
+    """A face, and a wall as wide again beside it."""
+    picture = np.asarray(astronaut())[:240, 100:340]
+    Image.fromarray(np.pad(picture, ((0, 0), (0, 240), (0, 0)), mode="reflect")).crop(
+        (0, 0, 400, 240)
+    ).save(tmp_path / "head.png")
+    return Jigsaw(target=str(tmp_path / "head.png"), shapes=("@demo",), tiles=400)
+
+
+def test_a_face_is_cut_finer_and_its_tiles_are_smaller(
+    head: Jigsaw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ground = lay_ground(head)
+    assert ground.fine is not None
+    face = ground.fine < 1
+    assert 0.02 < face.mean() < 0.4
+    assert ground.size_ratio == 5
+    monkeypatch.setattr("smalti.ground.find_faces", lambda picture: np.empty((0, 3)))
+    plain = lay_ground(head)
+    assert plain.fine is None
+    assert plain.size_ratio == 4
+    assert len(np.unique(ground.labels[face])) >= 2 * len(np.unique(plain.labels[face]))
+
+
+def test_whoever_says_how_is_obeyed(head: Jigsaw, tmp_path: Path) -> None:
+    assert lay_ground(replace(head, size_ratio=2.0)).size_ratio == 2
+    assert lay_ground(replace(head, segments=5)).fine is None
+    with Image.open(head.target) as picture:
+        Image.new("L", picture.size, 9).save(tmp_path / "labels.png")
+    assert lay_ground(replace(head, labels=str(tmp_path / "labels.png"))).fine is None
+    with pytest.raises(BadInput, match="size-ratio"):
+        check_request(replace(head, size_ratio=9.0))
+
+
+def test_a_frame_is_cut_off_unless_it_is_kept(tmp_path: Path, rng: np.random.Generator) -> None:
+    noise = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8).repeat(20, 0).repeat(20, 1)
+    framed = np.pad(noise, ((10, 14), (8, 8), (0, 0)))
+    Image.fromarray(framed).save(tmp_path / "framed.png")
+    asked = Jigsaw(target=str(tmp_path / "framed.png"), shapes=("@demo",), tiles=30)
+    ground = lay_ground(asked)
+    assert ground.frame == (8, 10, 8, 14)
+    assert ground.target == (320, 240)
+    assert ground.picture[0].mean() > 20
+    kept = lay_ground(replace(asked, keep_frame=True))
+    assert kept.target == (336, 264)
+    assert not any(kept.frame)
+    assert not any(lay_ground(replace(asked, mask=asked.target)).frame)

@@ -19,7 +19,7 @@ from smalti.core.library import TileLibrary, default_index, scan
 from smalti.core.picture import read_picture
 from smalti.core.progress import Progress, Step, silent
 from smalti.core.writers import check_output
-from smalti.request import METRICS, SPACES, VARIANTS, Photomosaic
+from smalti.request import METRICS, SOLVERS, SPACES, VARIANTS, Photomosaic
 
 _CELLS = 3000  # enough for a face, few enough that each photo is still seen
 _SURPLUS = 0.75  # of the photos are laid by default, so that there is a choice
@@ -234,6 +234,8 @@ def _checked(request: Photomosaic) -> tuple[int, int, int]:
     check(set(r.variants) <= set(VARIANTS), f"variants are {r.variants}: of {VARIANTS}")
     check(r.space in SPACES, f"space is {r.space!r}: one of {', '.join(SPACES)}")
     check(r.metric in METRICS, f"metric is {r.metric!r}: one of {', '.join(METRICS)}")
+    check(r.solver in SOLVERS, f"solver is {r.solver!r}: one of {', '.join(SOLVERS)}")
+    check(r.time_limit is None or r.time_limit > 0, f"time-limit is {r.time_limit}: seconds")
     check(1 <= r.detail <= CELL_PX, f"detail is {r.detail}: 1 to {CELL_PX}, or pixels")
     check(r.tile_px is None or 1 <= r.tile_px <= 10_000, f"tile-px is {r.tile_px}: 1 to 10000")
     check(r.width_cm is None or r.width_cm > 0, f"width-cm is {r.width_cm}: more than 0")

@@ -79,6 +79,19 @@ def test_a_project_renders_again_and_scores(
     assert other["mae"] == 0
 
 
+def test_a_heuristic_says_that_nothing_is_known_of_the_optimum(
+    target: Path, folder_of_photos: Path, tmp_path: Path
+) -> None:
+    words = ("photo", target, folder_of_photos, "-o", tmp_path / "m.png", "--cells", "30", "--json")
+    exact, greedy = (
+        json.loads(smalti(*words, "-q", "--solver", solver).stdout)["assignment"]
+        for solver in ("exact", "greedy")
+    )
+    assert greedy["solver"] == "greedy"
+    assert greedy["lower_bound"] is greedy["gap"] is greedy["certified"] is None
+    assert greedy["total_cost"] >= exact["total_cost"] * (1 - 1e-6)
+
+
 def test_a_jigsaw_from_the_command_line(target: Path, tmp_path: Path) -> None:
     out, contours = tmp_path / "j.png", tmp_path / "j.geojson"
     words = ("jigsaw", target, "@demo", "-o", out, "--tiles", "40", "--width", "300")
@@ -103,6 +116,7 @@ def test_a_jigsaw_from_the_command_line(target: Path, tmp_path: Path) -> None:
         (["photo", "t.png", "p", "-o", "m.png", "--aspect", "wide"], "4:3"),
         (["photo", "t.png", "p", "-o", "m.png", "--detail", "some"], "pixels"),
         (["photo", "t.png", "p", "-o", "m.png", "--adjust", "2"], "adjust"),
+        (["photo", "t.png", "p", "-o", "m.png", "--solver", "gredy"], "greedy"),
         (["photo", "t.png", "p"], "-o"),
         (["photo", "t.png", "p", "-o", "m.gif"], ".png"),
         (["photo", "absent.png", "@demo", "-o", "m.png"], "absent.png"),

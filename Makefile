@@ -33,6 +33,7 @@ format: .venv/test.stamp
 
 bench: .venv/test.stamp
 	$(BIN)/python -m bench photo
+	$(BIN)/python -m bench solvers
 	$(BIN)/python -m bench jigsaw
 
 clean:

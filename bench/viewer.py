@@ -12,7 +12,7 @@ _FRAMES = 240
 
 
 def main(argv: Sequence[str]) -> None:
-    """Print the frame times, and write docs/bench-viewer.md; `argv` is not used."""
+    """Write docs/bench-viewer.md, and docs/viewer.jpg on the way; `argv` is not used."""
     os.environ["SDL_VIDEODRIVER"] = "dummy"
     import numpy as np
     import pygame
@@ -26,10 +26,17 @@ def main(argv: Sequence[str]) -> None:
 
     request = Jigsaw(target="@scarlet-macaw", shapes=("@demo",), tiles=4000)
     state = State(request=request, size=_SIZE)
+    picture = DOCS / "viewer.jpg"
+    picture.unlink(missing_ok=True)
 
     def told(step: Step) -> None:
         nonlocal state
         state, _ = after(state, Told(step))
+        if step.phase == "pack" and step.done == 1900 and not picture.exists():
+            look = replace(state, size=(1280, 800), seen=state.seen | {"free", "cells"})
+            half = pygame.Surface(look.size)
+            Canvas().draw(fitted(look), half)
+            pygame.image.save(half, picture)
 
     make_mosaic(request, progress=told)
     state = fitted(replace(state, size=_SIZE))

@@ -26,7 +26,7 @@ class Watch:
         self, deadline: float, stop: Path, expected: int, progress: Progress | None
     ) -> None:
         self.deadline, self.stop, self.expected, self.progress = deadline, stop, expected, progress
-        self.count = 0
+        self.laid: dict[int, int] = {}  # tiles in each container, by its key
 
     def over(self) -> bool:
         """Whether no more tiles are to be laid."""
@@ -37,8 +37,12 @@ class Watch:
         if self.progress is None:
             return
         for one in made:
-            self.count += isinstance(one, Laid) and one.placement is not None and not one.again
-        self.progress(Step("pack", self.count, max(self.expected, self.count), "packing", made))
+            if isinstance(one, Laid):
+                begun = one.placement is None
+                before = 0 if begun else self.laid[one.container]
+                self.laid[one.container] = before + (not begun and not one.again)
+        count = sum(self.laid.values())
+        self.progress(Step("pack", count, max(self.expected, count), "packing", made))
 
 
 def fill(

@@ -29,7 +29,7 @@ def view(
     """Watch a jigsaw of SHAPES being packed into TARGET, and take part.
 
     SHAPES are folders, files or a .zip of clip art; without any, the ones that come
-    with smalti. TARGET may be the project of a jigsaw, which is then packed again.
+    with smalti. TARGET may be the project of a jigsaw (.smalti.json), to go on with it.
 
     F1 in the window lists its keys. Nothing is written until you save.
     """

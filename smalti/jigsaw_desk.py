@@ -3,14 +3,17 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from smalti.core.progress import Progress, silent
-from smalti.ground import Ground, rotation
+from smalti.core.errors import BadInput
+from smalti.core.progress import Progress, Step, silent
+from smalti.core.source import label
+from smalti.ground import Ground, lay_ground, rotation
 from smalti.jigsaw.choose import Chooser, Rules
 from smalti.jigsaw.container import Container, cut_out
 from smalti.jigsaw.contour import filled_window
@@ -18,7 +21,7 @@ from smalti.jigsaw.fill import choice_of, placement_of
 from smalti.jigsaw.pack import pack, turn_of
 from smalti.jigsaw.placement import Placement
 from smalti.jigsaw.pose import Pose
-from smalti.jigsaw.shapes import ShapeLibrary
+from smalti.jigsaw.shapes import ShapeLibrary, scan_shapes
 from smalti.jigsaw.size import wanted_sizes
 from smalti.jigsaw.space import Space
 from smalti.jigsaw_mosaic import project_of, refined, reuse_of, weights_of
@@ -98,10 +101,10 @@ class Desk:
         """Lay a tile into the free area around a point; the same desk if there is no room."""
         height, width = self.ground.labels.shape
         column, row = min(max(int(x), 0), width - 1), min(max(int(y), 0), height - 1)
-        label = int(self.ground.labels[row, column])
-        if label < 0:
+        number = int(self.ground.labels[row, column])
+        if number < 0:
             return self
-        chooser, container = self._chooser(label)
+        chooser, container = self._chooser(number)
         left, top = container.corner
         parts, _ = ndimage.label(chooser.space.distance > 0)
         part = parts[row - top, column - left]
@@ -183,8 +186,8 @@ class Desk:
         line = _drawn(stroke, labels.shape)
         fresh = int(labels.max()) + 1
         touched: set[int] = set()
-        for label in np.unique(labels[line & (labels >= 0)]):
-            inside = labels == label
+        for number in np.unique(labels[line & (labels >= 0)]):
+            inside = labels == number
             parts, _ = ndimage.label(inside & ~line)
             sizes = np.bincount(parts.ravel())[1:]
             large = 1 + np.flatnonzero(sizes >= _PIECE * self.ground.tile_px**2)
@@ -197,7 +200,7 @@ class Desk:
             whole = seeds[tuple(nearest)]
             for part in large[1:]:
                 labels[inside & (whole == part)] = fresh
-                touched |= {int(label), fresh}
+                touched |= {int(number), fresh}
                 fresh += 1
         return self._on(labels, touched, progress) if touched else self
 
@@ -273,6 +276,42 @@ class Desk:
         for choice in space.tiles:
             chooser.used(choice, 1)
         return chooser, container
+
+
+def reopened(
+    project: JigsawProject, *, index: Path | None = None, progress: Progress = silent
+) -> Desk:
+    """Put a saved jigsaw on the desk again.
+
+    Containers cut or joined by hand are found as the picture has them.
+
+    Parameters
+    ----------
+    project : JigsawProject
+    index : Path, optional
+        Of the shapes already looked at.
+    progress : callable
+
+    Raises
+    ------
+    BadInput
+        If the target or a shape of it is gone.
+    """
+    ground = lay_ground(project.request)
+    progress(Step("segment", 1, 1, "finding containers", ground))
+    library = scan_shapes(project.request.shapes, index=index, progress=progress)
+    progress(Step("index", len(library.sources), len(library.sources), "shapes", library))
+    number = {source: k for k, source in enumerate(library.sources)}
+    gone = [label(s) for s in project.library.sources if s not in number]
+    if gone:
+        raise BadInput(f"the project uses {gone[0]}, which its shapes hold no more: bring it back")
+    last = np.array(ground.labels.shape)[::-1] - 1
+    placements = []
+    for placement in project.placements:
+        x, y = np.clip((placement.pose.x, placement.pose.y), 0, last).astype(int)
+        tile = number[project.library.sources[placement.tile]]
+        placements.append(replace(placement, tile=tile, container=int(ground.labels[y, x])))
+    return desk_of(project.request, ground, library, tuple(placements))
 
 
 def _drawn(stroke: Sequence[tuple[float, float]], shape: tuple[int, ...]) -> NDArray[np.bool_]:

@@ -411,6 +411,16 @@ def test_files_are_saved_and_made_again(
     assert file.with_suffix(".svg").exists()
     render_project(project_path(file), tmp_path / "again.png")
     assert (tmp_path / "again.png").read_bytes() == file.read_bytes()
+    project = Jigsaw(target=str(project_path(file)), shapes=())
+    engine.ask(Make(project))
+    opened = told(State(request=project), engine)
+    assert [p.pose for p in opened.placements] == pytest.approx(
+        [p.pose for p in packed.placements], abs=1e-3
+    )
+    engine.ask(Make(replace(project, target=str(file.with_suffix(".json")))))
+    assert "cannot read" in told(packed, engine, Said).said
+    engine.ask(Make(request_))  # for the tests that follow
+    told(State(request=request_), engine)
 
 
 @pytest.mark.parametrize("ending", [".webp", ".gif"])

@@ -85,6 +85,7 @@ def window(display: str, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
             **os.environ,
             "DISPLAY": display,
             "SDL_VIDEODRIVER": "x11",
+            "SDL_VIDEO_WINDOW_POS": "0,0",
             "SMALTI_CACHE": str(tmp_path / "cache"),
         },
         cwd=tmp_path,

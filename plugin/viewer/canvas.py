@@ -357,11 +357,9 @@ class Canvas:
         self, state: State, surface: pygame.Surface, theme: Theme, left: int, top: int
     ) -> None:
         wide = PANEL - 32
-        laid = len(state.history.news) if state.at is None else state.at
+        laid = len(state.history.news)
         rate = laid / state.seconds if state.seconds > 0.5 else 0.0
-        lines = [
-            f"{len(state.placements) or laid:,} tiles   {rate:.0f} a second   {state.seconds:.0f} s"
-        ]
+        lines = [f"{len(shown(state)):,} tiles   {rate:.0f} a second   {state.seconds:.0f} s"]
         number = state.selected if state.selected >= 0 else state.hovered
         if 0 <= number < len(state.placements) and state.library is not None:
             tile = state.placements[number]
@@ -378,16 +376,16 @@ class Canvas:
             ("coverage", [share for _, share in state.coverage], 1.0),
             ("energy of tiles", list(state.energies), max([*state.energies, 1e-9])),
         ):
-            if top + 74 > state.size[1] - BAR:
+            if top + 52 > state.size[1] - BAR:
                 return
-            box = pygame.Rect(left, top + 18, wide, 48)
+            box = pygame.Rect(left, top + 17, wide, 30)
             self._write(surface, name, (left, top), theme.faint)
             pygame.draw.rect(surface, theme.ground, box)
             if len(values) > 1:
                 xs = np.linspace(box.left, box.right - 1, len(values))
                 ys = box.bottom - 2 - np.clip(np.array(values) / most, 0, 1) * (box.height - 4)
                 pygame.draw.aalines(surface, theme.accent, False, np.stack([xs, ys], axis=1))
-            top += 74
+            top += 52
 
     def _bar(self, state: State, surface: pygame.Surface, theme: Theme) -> None:
         top, width = state.high, state.size[0]

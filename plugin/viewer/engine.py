@@ -19,15 +19,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smalti.core.errors import Cancelled, SmaltiError
+from smalti.core.errors import BadInput, Cancelled, SmaltiError
 from smalti.core.progress import Step
 from smalti.ground import Ground
 from smalti.jigsaw.placement import Packed, Placement
 from smalti.jigsaw.shapes import ShapeLibrary
-from smalti.jigsaw_desk import Desk, desk_of
+from smalti.jigsaw_desk import Desk, desk_of, reopened
 from smalti.jigsaw_mosaic import JigsawMosaic, draw_part, project_of, render_jigsaw, save
 from smalti.jigsaw_project import JigsawProject
-from smalti.mosaic import make_mosaic
+from smalti.mosaic import make_mosaic, open_project
 from smalti.plugin.viewer.event import Change, Make, Pace, Save, Wish
 from smalti.request import Jigsaw
 
@@ -216,6 +216,9 @@ def _do(wish: Wish, desk: _Desk) -> None:
 
 def _make(wish: Make, desk: _Desk) -> None:
     asked = wish.request
+    if asked.target.endswith(".json"):
+        _open(Path(asked.target), desk)
+        return
     request = replace(asked, output="", geometry="")
     made = make_mosaic(request, progress=desk.progress, index=desk.index)
     assert desk.ground is not None
@@ -226,6 +229,15 @@ def _make(wish: Make, desk: _Desk) -> None:
     _answer(desk, "done", made.quality)
     if asked.output:
         _save(Save(asked.output), desk)
+
+
+def _open(file: Path, desk: _Desk) -> None:
+    project = open_project(file)
+    if not isinstance(project, JigsawProject):
+        raise BadInput(f"{file.name} is the project of another kind of mosaic; give a jigsaw's")
+    desk.desks = [reopened(project, index=desk.index, progress=desk.progress)]
+    desk.at, desk.shown, desk.labels = 0, (), desk.desks[0].ground.labels
+    _answer(desk, "opened")
 
 
 def _change(wish: Change, desk: _Desk) -> None:

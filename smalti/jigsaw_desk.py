@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
+from smalti.aspect import on_raster
 from smalti.core.errors import BadInput
 from smalti.core.progress import Progress, Step, silent
 from smalti.core.source import label
@@ -307,7 +308,7 @@ def reopened(
         raise BadInput(f"the project uses {gone[0]}, which its shapes hold no more: bring it back")
     last = np.array(ground.labels.shape)[::-1] - 1
     placements = []
-    for placement in project.placements:
+    for placement in on_raster(project.placements, project.size, project.target):
         x, y = np.clip((placement.pose.x, placement.pose.y), 0, last).astype(int)
         tile = number[project.library.sources[placement.tile]]
         placements.append(replace(placement, tile=tile, container=int(ground.labels[y, x])))

@@ -21,6 +21,7 @@ demo: .venv/smalti.stamp
 
 test: .venv/test.stamp
 	@sh tests/need_chromium.sh
+	@sh tests/need_display.sh
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -32,6 +33,7 @@ format: .venv/test.stamp
 
 bench: .venv/test.stamp
 	$(BIN)/python -m bench photo
+	$(BIN)/python -m bench solvers
 	$(BIN)/python -m bench jigsaw
 
 clean:

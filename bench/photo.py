@@ -21,9 +21,9 @@ import scipy
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from smalti.core.assign import pair_costs
 from smalti.core.features import photo_rows, variants
 from smalti.core.grid import canvas, cells_of, lay_grid
+from smalti.core.metric import pair_costs
 from smalti.core.picture import read_picture
 from smalti.core.quality import Quality
 from smalti.mosaic import make_mosaic

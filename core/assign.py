@@ -2,22 +2,84 @@
 
 The optimal mosaic problem (paper 002, section 3): every cell gets a photo, no
 group of near-duplicates is used more often than its capacity, and the sum of
-the distances of cells and photos is least. Solved exactly by
-`scipy.optimize.linear_sum_assignment` on the dense matrix of costs.
+the distances of cells and photos is least. Solved exactly, and proven on every
+run: see `smalti.core.generation` for how, `certify` for the proof.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Thread
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from smalti.core.errors import BadInput
 from smalti.core.progress import Progress, Step, silent
 
-_BLOCK_BYTES = 64 << 20  # of the pairs compared at a time
-_POLL_S = 0.2  # how long a cancel may go unnoticed while the solver runs
+if TYPE_CHECKING:
+    from smalti.core.generation import Stuck
+    from smalti.core.paths import Flow
+    from smalti.core.pricing import Priced, Problem
+
+Rows = NDArray[np.float32] | NDArray[np.uint8]
+Links = Sequence[tuple[int, int]] | NDArray[np.intp]
+
+METRICS = ("sqeuclidean", "euclidean", "l1", "cosine", "ciede2000")
+
+
+class Duals(NamedTuple):
+    """Prices that prove an assignment optimal, as integers.
+
+    Attributes
+    ----------
+    cell : ndarray of shape (n,), int64
+        What each cell may cost; 0 for locked ones.
+    group : ndarray of shape (g,), int64
+        Negative where a group is scarce, positive where it must be laid.
+    per_unit : float
+        Integers to a unit of weighted distance.
+    """
+
+    cell: NDArray[np.int64]
+    group: NDArray[np.int64]
+    per_unit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What was checked of an assignment, and what that proves.
+
+    Attributes
+    ----------
+    total_cost : float
+        Sum of weight times distance, in double precision.
+    lower_bound : float
+        What no assignment under the same constraints can cost less than, by the
+        duals; all rounding is taken off.
+    audited_pairs : int
+        Pairs of a cell and a photo whose reduced cost was bounded or found.
+    least_reduced_cost : float
+        Over all pairs; the duals are feasible if it is not negative. Pairs with
+        a bound above 0 count as 0.
+    slack : bool
+        Whether complementary slackness holds: every pair laid has a reduced
+        cost of 0, scarce groups are used up, forced ones laid no oftener than
+        they must.
+    feasible : bool
+        Whether every limit, ban and lock is kept.
+    """
+
+    total_cost: float
+    lower_bound: float
+    audited_pairs: int
+    least_reduced_cost: float
+    slack: bool
+    feasible: bool
+
+    @property
+    def holds(self) -> bool:
+        """Whether the assignment is proven optimal."""
+        return self.feasible and self.slack and self.least_reduced_cost >= 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,12 +91,16 @@ class Assignment:
     photo, variant : ndarray of shape (n,), intp
         Photo of each cell, and which of its variants.
     cost : ndarray of shape (n,), float64
-        Distance of each cell to its photo, in units of the metric.
+        Weight times distance of each cell and its photo, in units of the metric.
     solver : str
     lower_bound : float
         What the solver claims no assignment can beat.
     certified : bool or None
         Whether the bound was proven on this run; None if nothing audited it.
+    duals : Duals or None
+        From which to start again after a change by hand.
+    certificate : Certificate or None
+        The proof, if there was an audit.
     """
 
     photo: NDArray[np.intp]
@@ -43,6 +109,8 @@ class Assignment:
     solver: str
     lower_bound: float
     certified: bool | None
+    duals: Duals | None = None
+    certificate: Certificate | None = None
 
     @property
     def total_cost(self) -> float:
@@ -57,53 +125,164 @@ class Assignment:
 
 
 def assign(
-    cells: NDArray[np.float32],
-    photos: NDArray[np.float32],
+    cells: Rows,
+    photos: Rows,
     *,
+    weight: ArrayLike | None = None,
     group: NDArray[np.intp] | None = None,
-    capacity: int | None = 1,
+    capacity: int | ArrayLike | None = 1,
+    minimum: int | ArrayLike = 0,
+    banned: ArrayLike = (),
+    banned_pairs: Links = (),
+    locks: Links = (),
     metric: str = "sqeuclidean",
+    audit: bool = True,
+    duals: Duals | None = None,
+    seed: int = 0,
     progress: Progress = silent,
 ) -> Assignment:
     """Lay photos on cells at the least total cost.
 
     Parameters
     ----------
-    cells : ndarray of shape (n, k), float32
+    cells : ndarray of shape (n, k), float32 or uint8
         Feature rows of the cells.
-    photos : ndarray of shape (m, v, k), float32
+    photos : ndarray of shape (m, v, k), float32 or uint8
         Feature rows of the photos' variants; the cost of a pair is the least
         over the variants.
+    weight : array_like of shape (n,), optional
+        What distances on each cell are multiplied by, 0 or more; 1 without.
     group : ndarray of shape (m,), intp, optional
         Group of each photo, from 0 on; a group shares one capacity. Each photo
         is its own group without.
-    capacity : int or None
-        Uses per group; None for no limit, which is the nearest photo.
-    metric : {"sqeuclidean", "euclidean", "l1", "cosine"}
+    capacity : int, array_like of shape (g,), or None
+        Most uses per group; None for no limit, which is the nearest photo.
+    minimum : int or array_like of shape (g,)
+        Fewest uses per group.
+    banned : array_like of int
+        Photos never to be used.
+    banned_pairs, locks : sequence of (cell, photo)
+        Pairs never to be used, and pairs that must be.
+    metric : {"sqeuclidean", "euclidean", "l1", "cosine", "ciede2000"}
+        ``ciede2000`` is the mean over Lab triples, at most nine.
+    audit : bool
+        Whether to prove the optimum by a pass over all pairs. Without, the last
+        pass is still made, since it is what finds the optimum, but not checked.
+    duals : Duals, optional
+        Those of a nearby problem (same cells, photos and groups), such as before
+        a ban, a lock or a swap: the answer is the same, found sooner.
+    seed : int
+        Of the order of the work; the answer does not depend on it but by chance.
     progress : callable
         Given steps of phase ``"assign"``; raising in it cancels.
 
     Returns
     -------
     Assignment
-        Photos of one group that fit a cell equally well: the first is taken.
+        The same for any number of threads. Photos of one group that fit a cell
+        equally well are told apart by a salt of at most 2^-30 of the largest cost.
 
     Raises
     ------
     BadInput
-        If the groups' capacities do not add up to the number of cells.
+        If the constraints cannot all be kept, naming the one and the numbers.
     """
-    group = np.arange(len(photos)) if group is None else group
-    if capacity is None:
-        photo = _nearest(cells, photos, metric, progress)
-        solver, certified = "nearest", True
-    else:
-        check_supply(len(cells), int(group.max()) + 1, capacity)
-        chosen = _matching(cells, photos, group, min(capacity, len(cells)), metric, progress)
-        photo = _best_of_group(cells, photos, group, chosen, metric)
-        solver, certified = "scipy", None
-    cost, variant = _best_variant(cells, photos, photo, metric)
-    return Assignment(photo, variant, cost, solver, float(cost.sum()), certified)
+    from smalti.core import generation, paths
+
+    posed = _pose(
+        cells, photos, weight, group, capacity, minimum, banned, banned_pairs, locks, metric, seed
+    )
+    problem = posed.problem
+    start = None if duals is None else _in_order(duals, posed)
+
+    def tick(done: int, total: int) -> None:
+        progress(Step("assign", done, total, "solving the assignment exactly"))
+
+    tick(0, 0)
+    try:
+        solved = generation.generate(problem, start, audit=audit, tick=tick)
+    except generation.Stuck as stuck:
+        raise BadInput(_stuck_message(posed, stuck)) from None
+    flow = solved.flow
+    photo = _dealt(posed, flow.match, flow.units)
+    cost, variant = _final_costs(posed, photo)
+    of_cell, free = np.zeros(len(photo), np.int64), posed.row_of >= 0
+    of_cell[free] = flow.u[posed.row_of[free]]
+    found = Duals(of_cell, _by_group(flow.v, posed), problem.pairs.per_unit)
+    certificate = None
+    if audit:
+        assert solved.audit is not None
+        certificate = _certificate(posed, flow, solved.audit, photo, float(cost.sum()))
+        if not certificate.holds:  # never the caller's fault
+            raise AssertionError(f"the solver's answer failed its audit: {certificate}")
+    bound = posed.fixed + paths.dual_value(flow) / problem.pairs.per_unit - posed.rounding
+    solver = "nearest" if capacity is None else "exact"
+    return Assignment(
+        photo, variant, cost, solver, max(0.0, min(bound, float(cost.sum()))),
+        True if audit else None, found, certificate,
+    )  # fmt: skip
+
+
+def certify(
+    cells: Rows,
+    photos: Rows,
+    photo: NDArray[np.intp],
+    duals: Duals,
+    *,
+    weight: ArrayLike | None = None,
+    group: NDArray[np.intp] | None = None,
+    capacity: int | ArrayLike | None = 1,
+    minimum: int | ArrayLike = 0,
+    banned: ArrayLike = (),
+    banned_pairs: Links = (),
+    locks: Links = (),
+    metric: str = "sqeuclidean",
+    progress: Progress = silent,
+) -> Certificate:
+    """Check an assignment from nothing but itself and its duals.
+
+    All pairs are priced: that the total equals the dual's proves nothing.
+
+    Parameters
+    ----------
+    photo : ndarray of shape (n,), intp
+        Photo of each cell.
+    duals : Duals
+        Of `assign`; any others are as good, if they prove it.
+    others
+        As for `assign`.
+
+    Returns
+    -------
+    Certificate
+        See `Certificate.holds`.
+    """
+    from smalti.core import paths, pricing
+
+    posed = _pose(
+        cells, photos, weight, group, capacity, minimum, banned, banned_pairs, locks, metric, 0
+    )
+    problem = posed.problem
+    flow = paths.empty_flow(_in_order(duals, posed), problem.supply, problem.low, problem.high)
+    scale = problem.pairs.per_unit / duals.per_unit
+    mean = np.zeros(len(problem.supply), np.int64)
+    dual = np.rint(duals.cell * scale).astype(np.int64) if scale != 1 else duals.cell
+    free = posed.row_of >= 0
+    # Cells that are alike share a row: the least of their duals is feasible for all.
+    mean[:] = np.iinfo(np.int64).max
+    np.minimum.at(mean, posed.row_of[free], dual[free])
+    flow.u[:] = mean
+
+    def tick(done: int, total: int) -> None:
+        progress(Step("assign", done, total, "auditing all pairs"))
+
+    audit, _ = pricing.price(problem, flow, len(problem.supply), len(problem.owner), 0, tick)
+    column = posed.column_of[posed.group[photo]]
+    for unit, cell in enumerate(posed.unit_cell):
+        if column[cell] >= 0:
+            paths.lay(flow, unit, int(column[cell]), 0)
+    cost, _ = _final_costs(posed, photo)
+    return _certificate(posed, flow, audit, photo, float(cost.sum()))
 
 
 def check_supply(cells: int, groups: int, capacity: int) -> None:
@@ -123,145 +302,329 @@ def check_supply(cells: int, groups: int, capacity: int) -> None:
         )
 
 
-def pair_costs(
-    cells: NDArray[np.float32], photos: NDArray[np.float32], metric: str
-) -> NDArray[np.float32]:
-    """Cost of every pair: the least distance over the photo's variants.
+class _Posed(NamedTuple):
+    """A problem in the solver's order, and the way back."""
 
-    Parameters
-    ----------
-    cells : ndarray of shape (n, k), float32
-    photos : ndarray of shape (m, v, k), float32
-    metric : {"sqeuclidean", "euclidean", "l1", "cosine"}
-
-    Returns
-    -------
-    ndarray of shape (n, m), float32
-    """
-    count, kinds, width = photos.shape
-    costs = _distances(cells, photos.reshape(-1, width), metric).reshape(-1, count, kinds)
-    least: NDArray[np.float32] = costs.min(2)
-    return least
+    problem: "Problem"
+    weight: NDArray[np.float64]  # of each cell
+    group: NDArray[np.intp]  # of each photo
+    row_of: NDArray[np.intp]  # of each cell; -1 if it is locked
+    column_of: NDArray[np.intp]  # of each group; -1 if no cell may have it
+    group_of: NDArray[np.intp]  # of each column
+    unit_cell: NDArray[np.intp]  # cells in the order of units
+    locks: NDArray[np.intp]  # (l, 2)
+    banned: NDArray[np.intp]
+    banned_pairs: NDArray[np.intp]  # (b, 2)
+    fixed: float  # cost of the locked cells
+    rounding: float  # of the bound
 
 
-def _distances(a: NDArray[np.float32], b: NDArray[np.float32], metric: str) -> NDArray[np.float32]:
-    """All distances of rows, (len(a), len(b)); the squared one through one matrix product."""
-    if metric == "l1":
-        from scipy.spatial.distance import cdist
-
-        return cdist(a, b, "cityblock").astype(np.float32)
-    if metric == "cosine":
-        # A black picture has no direction: it is as far from all as a right angle.
-        unit_a, unit_b = (x / np.maximum(np.linalg.norm(x, axis=1), 1e-12)[:, None] for x in (a, b))
-        angles: NDArray[np.float32] = 1 - unit_a @ unit_b.T
-        return angles
-    squares: NDArray[np.float32] = -2 * (a @ b.T)
-    squares += np.einsum("ij,ij->i", a, a)[:, None]
-    squares += np.einsum("ij,ij->i", b, b)
-    np.maximum(squares, 0, out=squares)  # rounding may leave -0.001
-    return squares if metric == "sqeuclidean" else np.sqrt(squares, out=squares)
-
-
-def _photo_blocks(cells: int, photos: NDArray[np.float32]) -> Iterator[slice]:
-    """Spans of photos whose costs to all cells fit a block of memory."""
-    size = max(1, _BLOCK_BYTES // (4 * cells * photos.shape[1]))
-    return (slice(i, i + size) for i in range(0, len(photos), size))
-
-
-def _nearest(
-    cells: NDArray[np.float32], photos: NDArray[np.float32], metric: str, progress: Progress
-) -> NDArray[np.intp]:
-    best = np.full(len(cells), np.inf, np.float32)
-    photo = np.zeros(len(cells), np.intp)
-    for part in _photo_blocks(len(cells), photos):
-        progress(Step("assign", part.start, len(photos), "finding the nearest photos"))
-        costs = pair_costs(cells, photos[part], metric)
-        nearest = costs.argmin(1)
-        cost = np.take_along_axis(costs, nearest[:, None], 1)[:, 0]
-        better = cost < best
-        best[better], photo[better] = cost[better], part.start + nearest[better]
-    progress(Step("assign", len(photos), len(photos), "finding the nearest photos"))
-    return photo
-
-
-def _matching(
-    cells: NDArray[np.float32],
-    photos: NDArray[np.float32],
-    group: NDArray[np.intp],
-    capacity: int,
+def _pose(
+    cells: Rows,
+    photos: Rows,
+    weight: ArrayLike | None,
+    group: NDArray[np.intp] | None,
+    capacity: int | ArrayLike | None,
+    minimum: int | ArrayLike,
+    banned: ArrayLike,
+    banned_pairs: Links,
+    locks: Links,
     metric: str,
-    progress: Progress,
-) -> NDArray[np.intp]:
-    """Group of each cell in an assignment of least total cost."""
-    groups = int(group.max()) + 1
-    try:
-        costs = np.full((len(cells), groups), np.inf, np.float32)
-        for part in _photo_blocks(len(cells), photos):
-            progress(Step("assign", part.start, len(photos), "comparing cells and photos"))
-            block = pair_costs(cells, photos[part], metric)
-            if groups == len(photos):
-                costs[:, group[part]] = block
-            else:
-                for column, owner in enumerate(group[part]):
-                    np.minimum(costs[:, owner], block[:, column], out=costs[:, owner])
-        progress(Step("assign", 0, 0, "solving the assignment exactly"))
-        matrix = np.repeat(costs, capacity, axis=1).astype(np.float64)
-        del costs
-    except MemoryError:
-        needed = len(cells) * groups * capacity * 12 / 1e9
+    seed: int,
+) -> _Posed:
+    """Check the constraints, take locked cells out, and put rows and columns in order."""
+    from smalti.core import metric as distances
+    from smalti.core.pricing import Problem
+
+    cells, photos = _checked_rows(cells, photos, metric)
+    n, m = len(cells), len(photos)
+    weights = np.ones(n) if weight is None else np.asarray(weight, np.float64)
+    if weights.shape != (n,) or not (np.isfinite(weights) & (weights >= 0)).all():
+        raise BadInput(f"weight must be {n} finite numbers, 0 or more")
+    group = np.arange(m) if group is None else np.asarray(group, np.intp)
+    groups = int(group.max(initial=-1)) + 1
+    out = _indices(banned, m, "banned photo")
+    apart, fixed = _links(banned_pairs, n, m, "banned pair"), _links(locks, n, m, "lock")
+    high = np.full(groups, n) if capacity is None else _limits(capacity, groups, n, "capacity")
+    low = _limits(minimum, groups, n + 1, "minimum")
+    allowed = np.ones(m, bool)
+    allowed[out] = False
+    high = np.where(np.bincount(group[allowed], minlength=groups) > 0, high, 0)
+    _check_locks(fixed, apart, allowed, group, high)
+    _check_limits(low, high, n, group, allowed, capacity)
+    used = np.bincount(group[fixed[:, 1]], minlength=groups)
+    high, low = high - used, np.maximum(low - used, 0)
+    if (short := int(low.sum()) - (n - len(fixed))) > 0:
         raise BadInput(
-            f"{len(cells)} cells and {groups} photos used {capacity} times need {needed:.1f} GB "
-            "of memory; try fewer --cells, fewer --max-uses, or --repeats free"
-        ) from None
-    return _solve(matrix, progress) // capacity
+            f"the photos that must appear need {short} more cells than the "
+            f"{n - len(fixed)} that are not locked"
+        )
+
+    rng = np.random.default_rng(seed)
+    loose = np.ones(n, bool)
+    loose[fixed[:, 0]] = False
+    first, alike = _alike(cells, weights, apart, loose)
+    supply = np.bincount(alike[loose], minlength=len(first))
+    # Rows of many cells come early, as a sample weighted by the cells would have them.
+    order = np.argsort(rng.random(len(first)) / supply, kind="stable")
+    rank = np.empty(len(first), np.intp)
+    rank[order] = np.arange(len(first))
+    row_of = np.full(n, -1)
+    row_of[loose] = rank[alike[loose]]
+    group_of = rng.permutation(np.flatnonzero(high > 0))
+    column_of = np.full(groups, -1)
+    column_of[group_of] = np.arange(len(group_of))
+    slots = np.flatnonzero(allowed & (high[group] > 0))
+    slots = slots[np.argsort(column_of[group[slots]], kind="stable")]
+    pairs = distances.Pairs(
+        distances.KINDS[metric], cells, photos, first[order], slots, weights[first[order]],
+        distances.units(distances.KINDS[metric], cells, photos, weights),
+    )  # fmt: skip
+    bounds = distances.prepare(pairs, _bans_by_row(apart, row_of, slots, m, len(first)))
+    problem = Problem(
+        pairs, bounds, column_of[group[slots]].astype(np.int32), supply[order].astype(np.int32),
+        low[group_of].astype(np.int32), high[group_of].astype(np.int32),
+    )  # fmt: skip
+    unit_cell = np.flatnonzero(loose)
+    unit_cell = unit_cell[np.argsort(row_of[loose], kind="stable")]
+    locked = sum(
+        weights[i] * distances.least_variant(pairs.kind, cells[i], photos[j])[0] for i, j in fixed
+    )
+    rounding = len(unit_cell) * distances.rounding(pairs)
+    return _Posed(
+        problem, weights, group, row_of, column_of, group_of, unit_cell, fixed, out, apart,
+        float(locked), rounding,
+    )  # fmt: skip
 
 
-def _solve(matrix: NDArray[np.float64], progress: Progress) -> NDArray[np.intp]:
-    """Column of each row in the optimum; cancelling leaves the solver to end unheard."""
-    from scipy.optimize import linear_sum_assignment
+def _checked_rows(cells: Rows, photos: Rows, metric: str) -> tuple[Rows, Rows]:
+    if metric not in METRICS:
+        raise BadInput(f"metric is {metric!r}: one of {', '.join(METRICS)}")
+    if cells.ndim != 2 or photos.ndim != 3 or cells.shape[1] != photos.shape[2]:
+        raise BadInput(
+            f"cells of shape {cells.shape} and photos of shape {photos.shape} cannot be compared: "
+            "give (n, k) and (m, v, k)"
+        )
+    if cells.dtype != np.uint8 or photos.dtype != np.uint8 or metric != "l1":
+        cells = np.ascontiguousarray(cells, np.float32)
+        photos = np.ascontiguousarray(photos, np.float32)
+        if not (np.isfinite(cells).all() and np.isfinite(photos).all()):
+            raise BadInput("feature rows must be finite numbers")
+    if metric == "ciede2000" and (cells.shape[1] % 3 or cells.shape[1] > 27):
+        raise BadInput(f"ciede2000 compares 1 to 9 Lab triples, not {cells.shape[1]} numbers")
+    if metric == "ciede2000" and max(np.abs(cells).max(), np.abs(photos).max()) > 128:
+        raise BadInput("ciede2000 compares Lab values within -128 and 128")
+    return cells, photos
 
-    answer: list[NDArray[np.intp]] = []
-    solver = Thread(target=lambda: answer.append(linear_sum_assignment(matrix)[1]), daemon=True)
-    solver.start()
-    while solver.is_alive():
-        solver.join(_POLL_S)
-        progress(Step("assign", 0, 0, "solving the assignment exactly"))
-    return answer[0]
+
+def _limits(value: int | ArrayLike, groups: int, most: int, name: str) -> NDArray[np.intp]:
+    limits = np.asarray(value)
+    if limits.ndim == 0:
+        limits = np.broadcast_to(limits, (groups,))
+    if limits.shape != (groups,) or (limits < 0).any():
+        raise BadInput(f"{name} must be a whole number, or {groups} of them, 0 or more")
+    kept: NDArray[np.intp] = np.minimum(limits, most).astype(np.intp)
+    return kept
 
 
-def _best_of_group(
-    cells: NDArray[np.float32],
-    photos: NDArray[np.float32],
+def _indices(values: ArrayLike, size: int, name: str) -> NDArray[np.intp]:
+    indices = np.unique(np.asarray(values, np.intp).ravel())
+    if indices.size and not 0 <= indices[0] <= indices[-1] < size:
+        raise BadInput(f"a {name} is out of range: 0 to {size - 1}")
+    return indices
+
+
+def _links(values: Links, n: int, m: int, name: str) -> NDArray[np.intp]:
+    links = np.asarray(values, np.intp).reshape(-1, 2)
+    if ((links < 0) | (links >= (n, m))).any():
+        raise BadInput(f"a {name} is out of range: cells 0 to {n - 1}, photos 0 to {m - 1}")
+    unique: NDArray[np.intp] = np.unique(links, axis=0)
+    return unique
+
+
+def _check_locks(
+    locks: NDArray[np.intp],
+    apart: NDArray[np.intp],
+    allowed: NDArray[np.bool_],
     group: NDArray[np.intp],
-    chosen: NDArray[np.intp],
-    metric: str,
-) -> NDArray[np.intp]:
-    """Photo of the chosen group that fits each cell best."""
-    order = np.argsort(group, kind="stable")
-    first = np.searchsorted(group[order], np.arange(int(group.max()) + 2))
-    photo = order[first[chosen]]
-    for cell, owner in enumerate(chosen):
-        members = order[first[owner] : first[owner + 1]]
-        costs = pair_costs(cells[cell : cell + 1], photos[members], metric)[0]
-        photo[cell] = members[costs.argmin()]
+    high: NDArray[np.intp],
+) -> None:
+    """Refuse locks that collide with each other, with bans or with capacities."""
+    cell, count = np.unique(locks[:, 0], return_counts=True)
+    if (count > 1).any():
+        twice = int(cell[count > 1][0])
+        laid = ", ".join(str(j) for j in locks[locks[:, 0] == twice, 1])
+        raise BadInput(f"cell {twice} is locked to several photos: {laid}; lock it to one")
+    for i, j in locks:
+        if not allowed[j]:
+            raise BadInput(f"photo {j} is banned, and locked to cell {i}: choose one")
+    both = set(map(tuple, locks.tolist())) & set(map(tuple, apart.tolist()))
+    if both:
+        i, j = min(both)
+        raise BadInput(f"photo {j} is banned from cell {i}, and locked to it: choose one")
+    owner, uses = np.unique(group[locks[:, 1]], return_counts=True)
+    for g, count_ in zip(owner, uses, strict=True):
+        if count_ > high[g]:
+            photos = sorted(set(locks[group[locks[:, 1]] == g, 1].tolist()))
+            subject = f"photo{'s' if len(photos) > 1 else ''} {', '.join(map(str, photos))}"
+            verb = "are" if len(photos) > 1 else "is"
+            raise BadInput(
+                f"{subject} may be used {high[g]} time{'s' if high[g] != 1 else ''} and {verb} "
+                f"locked to {count_} cells: allow more uses, or fewer locks"
+            )
+
+
+def _check_limits(
+    low: NDArray[np.intp],
+    high: NDArray[np.intp],
+    n: int,
+    group: NDArray[np.intp],
+    allowed: NDArray[np.bool_],
+    capacity: int | ArrayLike | None,
+) -> None:
+    """Refuse limits that no assignment can keep."""
+    if (low > high).any():
+        g = int(np.flatnonzero(low > high)[0])
+        reason = (
+            "all its photos are banned"
+            if not allowed[group == g].any()
+            else (f"may be used {high[g]} times")
+        )
+        raise BadInput(f"group {g} must appear {low[g]} times, but {reason}")
+    if (short := int(low.sum()) - n) > 0:
+        raise BadInput(
+            f"the photos that must appear need {low.sum()} cells, {short} more than the {n} there "
+            "are: ask for fewer, or more cells"
+        )
+    if int(high.sum()) < n:
+        if isinstance(capacity, int):
+            check_supply(n, int((high > 0).sum()) or 1, capacity)
+        raise BadInput(
+            f"{n} cells need {n - int(high.sum())} more uses of photos than the {high.sum()} "
+            "allowed: add photos, or allow more uses"
+        )
+
+
+def _alike(
+    cells: Rows, weight: NDArray[np.float64], apart: NDArray[np.intp], loose: NDArray[np.bool_]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Classes of equal rows: their first cells, and the class of each cell.
+
+    Cells with bans or locks of their own stay by themselves; locked ones get -1.
+    """
+    n = len(cells)
+    rng = np.random.default_rng(0)
+    data: NDArray[Any] = np.ascontiguousarray(cells).view(
+        np.uint8 if cells.dtype == np.uint8 else np.uint32
+    )
+    odd = rng.integers(0, 2**63, data.shape[1], dtype=np.uint64) * 2 + 1
+    key = np.zeros(n, np.uint64)
+    for start in range(0, n, 4096):
+        key[start : start + 4096] = (data[start : start + 4096] * odd).sum(1, dtype=np.uint64)
+    key ^= weight.view(np.uint64)
+    alone = np.unique(apart[:, 0])
+    key[alone] = rng.integers(0, 2**63, len(alone), dtype=np.uint64)
+    _, first, alike = np.unique(key[loose], return_index=True, return_inverse=True)
+    index = np.flatnonzero(loose)
+    first, of = index[first], np.full(n, -1)
+    of[loose] = alike
+    other = first[alike]
+    if not (np.array_equal(cells[index], cells[other]) and (weight[index] == weight[other]).all()):
+        first, of[loose] = index, np.arange(len(index))  # a hash in 2^64 failed: all alone
+    return first, of
+
+
+def _bans_by_row(
+    apart: NDArray[np.intp], row_of: NDArray[np.intp], slots: NDArray[np.intp], m: int, rows: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    slot_of = np.full(m, -1)
+    slot_of[slots] = np.arange(len(slots))
+    row, slot = row_of[apart[:, 0]], slot_of[apart[:, 1]]
+    kept = (row >= 0) & (slot >= 0)
+    row, slot = row[kept], slot[kept]
+    begin = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=rows))])
+    return begin.astype(np.int64), slot[np.argsort(row, kind="stable")].astype(np.int64)
+
+
+def _in_order(duals: Duals, posed: _Posed) -> NDArray[np.int64]:
+    """Duals of groups as the solver's of columns."""
+    value = duals.group[posed.group_of]
+    scale = posed.problem.pairs.per_unit / duals.per_unit
+    return value.copy() if scale == 1 else np.rint(value * scale).astype(np.int64)
+
+
+def _by_group(v: NDArray[np.int64], posed: _Posed) -> NDArray[np.int64]:
+    out = np.zeros(len(posed.column_of), np.int64)
+    out[posed.group_of] = v
+    return out
+
+
+def _dealt(posed: _Posed, match: NDArray[np.int32], units: NDArray[np.int32]) -> NDArray[np.intp]:
+    """Photo of each cell: the best of its group; alike cells get theirs in ascending order."""
+    from smalti.core.pricing import best_slots
+
+    problem = posed.problem
+    photo = np.full(len(posed.row_of), -1)
+    row = np.repeat(np.arange(len(units) - 1), np.diff(units))
+    laid = problem.pairs.photo[best_slots(problem, row, match)]
+    photo[posed.unit_cell] = laid[np.lexsort((laid, row))]
+    photo[posed.locks[:, 0]] = posed.locks[:, 1]
     return photo
 
 
-def _best_variant(
-    cells: NDArray[np.float32], photos: NDArray[np.float32], photo: NDArray[np.intp], metric: str
+def _final_costs(
+    posed: _Posed, photo: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Cost of each cell's photo in double precision, and the variant that gives it."""
-    cost, variant = np.empty(len(cells)), np.empty(len(cells), np.intp)
-    for cell, owner in enumerate(photo):
-        a, b = cells[cell].astype(np.float64), photos[owner].astype(np.float64)
-        if metric == "l1":
-            costs = np.abs(a - b).sum(1)
-        elif metric == "cosine":
-            lengths = np.linalg.norm(a) * np.linalg.norm(b, axis=1)
-            costs = 1 - b @ a / np.maximum(lengths, 1e-24)
-        else:
-            costs = ((a - b) ** 2).sum(1)
-            costs = np.sqrt(costs) if metric == "euclidean" else costs
-        variant[cell] = costs.argmin()
-        cost[cell] = costs[variant[cell]]
-    return cost, variant
+    from smalti.core.pricing import laid_costs
+
+    pairs = posed.problem.pairs
+    cost, variant = laid_costs(pairs, photo)
+    return cost * posed.weight, variant
+
+
+def _certificate(
+    posed: _Posed, flow: "Flow", audit: "Priced", photo: NDArray[np.intp], total: float
+) -> Certificate:
+    """Gather what an assignment was checked for."""
+    from smalti.core import paths
+    from smalti.core.pricing import laid_integers
+
+    problem = posed.problem
+    free, per_unit = posed.row_of >= 0, problem.pairs.per_unit
+    used = np.bincount(posed.group[photo[free]], minlength=len(posed.column_of))
+    count, v = used[posed.group_of], flow.v
+    kept = bool(
+        ((count >= problem.low) & (count <= problem.high)).all()
+        and used.sum() == count.sum()
+        and not np.isin(photo, posed.banned).any()
+        and (photo[posed.locks[:, 0]] == posed.locks[:, 1]).all()
+        and not (photo[posed.banned_pairs[:, 0]] == posed.banned_pairs[:, 1]).any()
+    )
+    slack = bool(
+        (count[v < 0] == problem.high[v < 0]).all() and (count[v > 0] == problem.low[v > 0]).all()
+    )
+    if kept:
+        column = posed.column_of[posed.group[photo[free]]]
+        paid = laid_integers(problem.pairs, posed.row_of[free], photo[free])
+        slack &= bool((paid - flow.u[posed.row_of[free]] - v[column] == 0).all())
+    bound = posed.fixed + paths.dual_value(flow) / per_unit - posed.rounding
+    slack &= bound <= total * (1 + 1e-9) or not kept
+    least = float(min(0, int(audit.least.min(initial=0)))) / per_unit
+    pairs = len(photo) * len(problem.owner)
+    return Certificate(total, max(0.0, bound), pairs, least, slack, kept)
+
+
+def _stuck_message(posed: _Posed, stuck: "Stuck") -> str:
+    """Say which cells or photos the bans leave without enough partners."""
+    if len(stuck.columns):
+        g = int(posed.group_of[stuck.columns[0]])
+        return (
+            f"group {g} must appear {posed.problem.low[stuck.columns[0]]} times, but bans leave it "
+            "too few cells: lift a ban, or ask for fewer"
+        )
+    cells = np.flatnonzero(np.isin(posed.row_of, stuck.rows))
+    named = ", ".join(map(str, cells[:5])) + (", ..." if len(cells) > 5 else "")
+    return (
+        f"bans leave {len(cells)} cells (numbers {named}) too few photos: lift a ban, add photos "
+        "or allow more uses"
+    )

@@ -141,7 +141,11 @@ class Chooser:
     def choices(self, site: int) -> list[Choice]:
         """Return tiles that fit a site, the best first."""
         space = self.space
-        place, area = space.cell(site)
+        return self.choices_at(*space.cell(site))
+
+    def choices_at(self, place: Floats, area: float) -> list[Choice]:
+        """Return tiles that fit the free area around a place, the best first."""
+        space = self.space
         if area == 0:
             return []
         x, y = place.astype(int)
@@ -237,6 +241,24 @@ class Chooser:
         space.put_back(index, best)
         self.used(best, 1)
         return best is not old
+
+    def snapped(self, tile: int, pose: Pose) -> Choice:
+        """Let a tile slide from where it is held to where its springs are shortest."""
+        low, high = self.limits
+        want = float(np.clip(pose.scale, low, high))
+        poses = np.array([[pose.theta, want, pose.x, pose.y]])
+        contour = self.library.contours[[tile]]
+        gap, overlap = self.weights.gap, self.weights.overlap
+        law = np.array([_SPRING * want, gap, overlap, _SIZE_PRIOR, want, low, high, self.turn])
+        energy = register(self.space.distance, contour[:, ::2].copy(), poses, law, _STEPS)
+        _, places = weigh(self.space.distance, contour, poses)
+        shade = shades(self.goal, self.library.colours[[tile]], self.library.reach[[tile]], poses)
+        return Choice(
+            float(energy[0] + self.weights.color * shade[0]),
+            tile,
+            Pose(*map(float, poses[0])),
+            places[0],
+        )
 
     def _judge(
         self,

@@ -1,6 +1,7 @@
 """One container filled with tiles, one tile at a time (section 5.2, figure 5)."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,11 @@ import numpy as np
 from smalti.core.progress import Progress, Step
 from smalti.jigsaw.choose import Chooser, Rules
 from smalti.jigsaw.container import Container
-from smalti.jigsaw.placement import Laid, Placement
+from smalti.jigsaw.placement import Laid, Placement, Sought
 from smalti.jigsaw.space import Choice, Space
 
 _ROUNDS = 3  # times that sites are sought in what is left
 _SWEEPS = (1.0, 0.5)  # share of the tiles, the worst, that may be exchanged in each sweep
-_AT_ONCE = 10  # tiles shown in one step
 
 
 class Watch:
@@ -26,23 +26,23 @@ class Watch:
         self, deadline: float, stop: Path, expected: int, progress: Progress | None
     ) -> None:
         self.deadline, self.stop, self.expected, self.progress = deadline, stop, expected, progress
-        self.count = 0
-        self.fresh: list[Laid] = []
+        self.laid: dict[int, int] = {}  # tiles in each container, by its key
 
     def over(self) -> bool:
         """Whether no more tiles are to be laid."""
         return time.time() > self.deadline or self.stop.exists()
 
-    def landed(self, laid: Laid) -> None:
-        """Show a tile, now or with the next few."""
+    def landed(self, *made: Laid | Sought) -> None:
+        """Show what is new."""
         if self.progress is None:
             return
-        self.count += laid.placement is not None and not laid.again
-        self.fresh.append(laid)
-        if len(self.fresh) >= _AT_ONCE:
-            expected = max(self.expected, self.count)
-            self.progress(Step("pack", self.count, expected, "packing", tuple(self.fresh)))
-            self.fresh.clear()
+        for one in made:
+            if isinstance(one, Laid):
+                begun = one.placement is None
+                before = 0 if begun else self.laid[one.container]
+                self.laid[one.container] = before + (not begun and not one.again)
+        count = sum(self.laid.values())
+        self.progress(Step("pack", count, max(self.expected, count), "packing", made))
 
 
 def fill(
@@ -68,7 +68,7 @@ def fill(
     """
     attempts = [_attempt(container, rng, rules, watch) for rng in container.rng.spawn(starts)]
     chooser, backtracks = min(attempts, key=lambda attempt: attempt[0].energy())
-    return [_placement(choice, container) for choice in chooser.space.tiles], backtracks
+    return [placement_of(choice, container) for choice in chooser.space.tiles], backtracks
 
 
 def _attempt(
@@ -77,12 +77,11 @@ def _attempt(
     """Fill a container once, from its own sites."""
     space = Space(container.mask, container.size, container.side, rng)
     chooser = Chooser(space, container.goal, container.quota, rules)
-    space.occupy([_choice(placement, container) for placement in container.laid])
+    space.occupy([choice_of(placement, container) for placement in container.laid])
     for choice in space.tiles:
         chooser.used(choice, 1)
-    watch.landed(Laid(container.key))
-    for index in range(len(space.tiles)):
-        watch.landed(_laid(space, index, container))
+    begun = [_laid(space, number, container) for number in range(len(space.tiles))]
+    watch.landed(Laid(container.key), *(replace(laid, again=False) for laid in begun))
     backtracks = 0
     for _ in range(_ROUNDS):
         if watch.over() or not space.seed():
@@ -94,7 +93,7 @@ def _attempt(
             if choices:
                 space.place(choices[0], choices[1:3])
                 chooser.used(choices[0], 1)
-                watch.landed(_laid(space, -1, container))
+                watch.landed(_sought(space, site, choices, container), _laid(space, -1, container))
             elif (changed := chooser.backtrack(site)) is not None:
                 backtracks += 1
                 watch.landed(_laid(space, changed, container))
@@ -113,10 +112,17 @@ def _attempt(
 def _laid(space: Space, index: int, container: Container) -> Laid:
     """Tell of the tile laid last, at index -1, or of one that was exchanged."""
     number = index % len(space.tiles)
-    return Laid(container.key, number, _placement(space.tiles[number], container), index >= 0)
+    return Laid(container.key, number, placement_of(space.tiles[number], container), index >= 0)
 
 
-def _placement(choice: Choice, container: Container) -> Placement:
+def _sought(space: Space, site: int, choices: list[Choice], container: Container) -> Sought:
+    """Tell what was tried at a site; the maps are those at work, not copies."""
+    contours = tuple(choice.contour + container.corner for choice in choices)
+    x, y = space.sites[site] + container.corner
+    return Sought(container.key, container.corner, space.open, space.cells, (x, y), contours)
+
+
+def placement_of(choice: Choice, container: Container) -> Placement:
     """Bring a choice from the container's window to the picture."""
     x, y = container.corner
     pose = choice.pose._replace(x=choice.pose.x + x, y=choice.pose.y + y)
@@ -125,7 +131,7 @@ def _placement(choice: Choice, container: Container) -> Placement:
     )
 
 
-def _choice(placement: Placement, container: Container) -> Choice:
+def choice_of(placement: Placement, container: Container) -> Choice:
     """Bring a placement from the picture to the container's window."""
     x, y = container.corner
     pose = placement.pose._replace(x=placement.pose.x - x, y=placement.pose.y - y)

@@ -123,7 +123,7 @@ def pack(
     if not filled.any():
         return [], 0
     side = float(np.sqrt(filled.sum() / tiles))
-    turn = _turn(rotate)
+    turn = turn_of(rotate)
     rules = Rules(
         library=library,
         weights=weights,
@@ -229,7 +229,7 @@ def _area(placements: list[Placement]) -> float:
     return sum(p.pose.scale**2 for p in placements)
 
 
-def _turn(rotate: str | float) -> float:
+def turn_of(rotate: str | float) -> float:
     """Largest turn allowed, radians."""
     if rotate == "free":
         return float(np.pi)

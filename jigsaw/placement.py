@@ -57,6 +57,41 @@ class Laid:
     again: bool = False
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sought:
+    """What was tried at a site, for who watches; good until the next step.
+
+    Attributes
+    ----------
+    container : int
+        Number among all that are filled.
+    corner : (int, int)
+        Where the maps lie in the picture, x and y, px.
+    free : ndarray of shape (h, w), bool
+        Where a tile worth placing may yet lie.
+    cells : ndarray of shape (h, w), int32
+        Voronoi cell of every pixel of it, negative elsewhere.
+    site : (float, float)
+        x and y in the picture, px.
+    candidates : tuple of ndarray of shape (k, 2), float64
+        Contours that were compared, the chosen one first.
+    """
+
+    container: int
+    corner: tuple[int, int]
+    free: NDArray[np.bool_]
+    cells: NDArray[np.int32]
+    site: tuple[float, float]
+    candidates: tuple[NDArray[np.float64], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Packed:
+    """All tiles at the end of a phase, for who watches; contours come in this order."""
+
+    placements: tuple[Placement, ...]
+
+
 def scaled(placement: Placement, factor: float) -> Placement:
     """Bring a placement to a raster `factor` times as fine."""
     theta, scale, x, y = placement.pose

@@ -13,6 +13,7 @@ from smalti.plugin import report
 from smalti.plugin.jigsaw import jigsaw
 from smalti.plugin.options import EXIT_CODES, columns_by_rows, run_job, with_common
 from smalti.plugin.photo import photo
+from smalti.plugin.view import view
 from smalti.request import FORMATS
 
 
@@ -78,6 +79,7 @@ def smalti() -> None:
 
 smalti.add_command(photo)
 smalti.add_command(jigsaw)
+smalti.add_command(view)
 
 
 @smalti.command(epilog=EXIT_CODES)

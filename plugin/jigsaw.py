@@ -171,12 +171,17 @@ def _picture(name: str, meaning: str) -> Decorator:
     show_default=True,
     help="Long side of the picture.",
 )
+@click.option(
+    "--watch", is_flag=True, help="Open the viewer; OUT is written when the packing is done."
+)
 @dpi_option
 @quality_option
 @seed_option
 @strict_option
 @with_common
-def jigsaw(jobs: int | None, as_json: bool, debug: bool, quiet: bool, **asked: Any) -> None:
+def jigsaw(
+    jobs: int | None, as_json: bool, debug: bool, quiet: bool, watch: bool, **asked: Any
+) -> None:
     """Pack SHAPES into the shapes of TARGET: a jigsaw image mosaic.
 
     SHAPES are folders, files or a .zip of clip art, with transparency or on a plain
@@ -187,6 +192,12 @@ def jigsaw(jobs: int | None, as_json: bool, debug: bool, quiet: bool, **asked: A
     to those of their place, at most 25 dE (--adjust).
     """
     request = Jigsaw(**asked)
+    if watch:
+        from smalti.core.library import default_index
+        from smalti.plugin.viewer.window import view
+
+        view(request, index=default_index())
+        return
     from smalti.mosaic import make_mosaic
 
     made = run_job(

@@ -17,7 +17,7 @@ from smalti.plugin.options import (
     with_common,
 )
 from smalti.plugin.sections import Sectioned
-from smalti.request import FORMATS, METRICS, SPACES, VARIANTS, Photomosaic
+from smalti.request import FORMATS, METRICS, SOLVERS, SPACES, VARIANTS, Photomosaic
 
 
 def _aspect(value: str | tuple[float, float]) -> tuple[float, float]:
@@ -59,6 +59,7 @@ def _variants(value: str | tuple[str, ...]) -> tuple[str, ...]:
         "Output": ["output", "tile_px", "width_cm", "dpi", "quality"],
         "Grid": ["cells", "grid", "aspect", "fit", "crop"],
         "Use of photos": ["max_uses", "repeats", "twins"],
+        "Search": ["solver", "time_limit"],
         "Look": ["adjust", "variants", "space", "detail", "metric", "background"],
     },
 )
@@ -171,6 +172,19 @@ def _variants(value: str | tuple[str, ...]) -> tuple[str, ...]:
     default="sqeuclidean",
     show_default=True,
     help="Distance of two tiles.",
+)
+@click.option(
+    "--solver",
+    type=click.Choice(SOLVERS),
+    default="exact",
+    show_default=True,
+    help="How photos are chosen; all but 'exact' only come near.",
+)
+@click.option(
+    "--time-limit",
+    metavar="S",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds a solver other than 'exact' may search.",
 )
 @quality_option
 @seed_option

@@ -188,7 +188,7 @@ def _lines(stream: TextIO) -> Progress:
         what, now = step.text or step.phase, time.monotonic()
         if what != current:
             current, due = what, now + _SLOW_S
-        elif now >= due:
+        elif now >= due and (step.done < step.total or not step.total):
             due = now + _LINE_S
             share = f" {step.done:,} of {step.total:,}" if step.total else " ..."
             print(f"{what}{share}", file=stream, flush=True)

@@ -29,9 +29,20 @@ def in_shape(placements: Sequence[Placement], raster: Size, target: Size) -> lis
 
     The longer side keeps its pixels, the shorter gets the target's proportion.
     """
+    right, down = _stretch(raster, target)
+    return [_stretched(p, right, down) for p in placements]
+
+
+def on_raster(placements: Sequence[Placement], raster: Size, target: Size) -> list[Placement]:
+    """Take back what `in_shape` has stretched."""
+    right, down = _stretch(raster, target)
+    return [_stretched(p, 1 / right, 1 / down) for p in placements]
+
+
+def _stretch(raster: Size, target: Size) -> tuple[float, float]:
     long, most = max(raster), max(target)
     right, down = (long * side / most / own for own, side in zip(raster, target, strict=True))
-    return [_stretched(p, right, down) for p in placements]
+    return right, down
 
 
 def _stretched(placement: Placement, right: float, down: float) -> Placement:

@@ -86,6 +86,7 @@ class GridMosaic:
     def report(self) -> dict[str, Any]:
         """Return what ``--json`` prints, as plain values."""
         grid, laid = self.project.layout.grid, self.assignment
+        proof = laid.certificate
         return {
             "output": _text(self.output),
             "project": _text(self.project_file),
@@ -97,9 +98,10 @@ class GridMosaic:
             "assignment": {
                 "solver": laid.solver,
                 "total_cost": laid.total_cost,
-                "lower_bound": laid.lower_bound,
-                "gap": laid.gap,
+                "lower_bound": _known(laid.lower_bound),
+                "gap": _known(laid.gap),
                 "certified": laid.certified,
+                "certificate": None if proof is None else asdict(proof),
             },
             "quality": asdict(self.quality),
             "seconds": self.seconds,
@@ -164,14 +166,7 @@ def make_photomosaic(
     )
     lap("features")
 
-    laid = assign(
-        cell_rows,
-        rows,
-        group=plan.group,
-        capacity=None if request.repeats == "free" else request.max_uses,
-        metric=request.metric,
-        progress=progress,
-    )
+    laid = _solve(plan, request, cell_rows, rows, progress)
     del rows
     lap("assign")
 
@@ -220,6 +215,41 @@ def render_grid(
     )
     _write(project, drawn, output)
     return size
+
+
+def _solve(
+    plan: Plan,
+    request: Photomosaic,
+    cells: NDArray[np.float32],
+    photos: NDArray[np.float32],
+    progress: Progress,
+) -> Assignment:
+    """Lay photos on cells by the solver asked for; free repeats need none but the nearest."""
+    if request.solver == "exact" or request.repeats == "free":
+        return assign(
+            cells,
+            photos,
+            group=plan.group,
+            capacity=None if request.repeats == "free" else request.max_uses,
+            metric=request.metric,
+            seed=request.seed,
+            progress=progress,
+        )
+    from smalti.core.heuristics.costs import pose
+    from smalti.core.heuristics.solvers import solve
+
+    problem = pose(
+        cells,
+        photos,
+        group=plan.group,
+        capacity=request.max_uses,
+        metric=request.metric,
+        pictures=plan.library.thumbs,
+        columns=plan.grid.columns,
+    )
+    rng = np.random.default_rng(request.seed)
+    limit = request.time_limit
+    return solve(request.solver, problem, rng, time_limit=limit, progress=progress).assignment
 
 
 def _canvas_px(grid: Grid, detail: int) -> int:
@@ -318,6 +348,11 @@ def _size(project: GridProject) -> tuple[int, int]:
     grid = project.layout.grid
     width, height = grid.tile_size(project.tile_px)
     return grid.columns * width, grid.rows * height
+
+
+def _known(value: float) -> float | None:
+    """Leave out a bound that nothing is known of: JSON has no infinity."""
+    return value if math.isfinite(value) else None
 
 
 def _text(path: Path | None) -> str | None:

@@ -24,7 +24,7 @@ from smalti.jigsaw.compose import colour_move, compose, drawn, geojson, svg
 from smalti.jigsaw.contour import filled_window
 from smalti.jigsaw.frame import Frame
 from smalti.jigsaw.pack import Weights, pack
-from smalti.jigsaw.placement import Placement, scaled
+from smalti.jigsaw.placement import Packed, Placement, scaled
 from smalti.jigsaw.pose import placed
 from smalti.jigsaw.quality import measure_likeness, measure_packing
 from smalti.jigsaw.recolor import recolor
@@ -135,6 +135,7 @@ def make_jigsaw(
     check_request(request)
     progress(Step("segment", 0, 0, "finding containers"))
     ground = lay_ground(request)
+    progress(Step("segment", 1, 1, "finding containers", ground))
     lap("segment")
     library = scan_shapes(
         request.shapes,
@@ -143,6 +144,7 @@ def make_jigsaw(
         progress=progress,
         strict=request.strict,
     )
+    progress(Step("index", len(library.sources), len(library.sources), "shapes", library))
     lap("index")
     heard = _Heard(progress)
     placements, backtracks = _packed(request, ground, library, executor, heard)
@@ -150,7 +152,8 @@ def make_jigsaw(
     rigid = _measured(request, ground, library, placements, progress)
     lap("measure")
 
-    placements = _refined(request, ground, library, placements, heard)
+    progress(Step("refine", 0, 0, "closing gaps", Packed(tuple(placements))))
+    placements = refined(request, ground, library, placements, heard)
     lap("refine")
     goals = _place_colours(placements, ground)
     dealt = recolor(
@@ -161,11 +164,12 @@ def make_jigsaw(
         alike=_ALIKE * min(1.0, request.deform),
         progress=progress,
     )
+    progress(Step("recolor", 0, 0, "dealing again", Packed(tuple(dealt.placements))))
     lap("recolor")
     quality = _measured(request, ground, library, dealt.placements, progress)
     lap("measure")
 
-    project = _project(request, ground, library, dealt.placements)
+    project = project_of(request, ground, library, dealt.placements)
     output, project_file = _write_all(project, progress)
     lap("render")
     return JigsawMosaic(
@@ -198,6 +202,24 @@ def render_jigsaw(
     return size
 
 
+def weights_of(request: Jigsaw) -> Weights:
+    """Return the usual weights times those asked for."""
+    usual = Weights()
+    return Weights(
+        color=usual.color * request.w_color,
+        gap=usual.gap * request.w_gap,
+        overlap=usual.overlap * request.w_overlap,
+        deform=usual.deform * request.w_deform,
+        look=usual.look * request.w_look,
+    )
+
+
+def reuse_of(request: Jigsaw, ground: Ground, library: ShapeLibrary) -> int:
+    """Return how often a shape may be used: as asked, or as suits the number of tiles."""
+    groups = len(np.unique(library.group))
+    return request.reuse or max(5, ground.tiles // _VARIETY, -(-2 * ground.tiles // groups))
+
+
 def _packed(
     request: Jigsaw,
     ground: Ground,
@@ -205,22 +227,15 @@ def _packed(
     executor: Executor | None,
     progress: _Heard,
 ) -> tuple[list[Placement], int]:
-    usual, groups = Weights(), len(np.unique(library.group))
     placements, backtracks = pack(
         ground.labels,
         ground.goal,
         library,
         tiles=ground.tiles,
-        weights=Weights(
-            color=usual.color * request.w_color,
-            gap=usual.gap * request.w_gap,
-            overlap=usual.overlap * request.w_overlap,
-            deform=usual.deform * request.w_deform,
-            look=usual.look * request.w_look,
-        ),
+        weights=weights_of(request),
         size_ratio=ground.size_ratio,
         rotate=rotation(request.rotate),
-        reuse=request.reuse or max(5, ground.tiles // _VARIETY, -(-2 * ground.tiles // groups)),
+        reuse=reuse_of(request, ground, library),
         reuse_distance=request.spacing,
         candidates="hashing" if request.candidates == "hashing" else "scan",
         fine=ground.fine,
@@ -241,13 +256,14 @@ def _packed(
     return placements, backtracks
 
 
-def _refined(
+def refined(
     request: Jigsaw,
     ground: Ground,
     library: ShapeLibrary,
     placements: Sequence[Placement],
     progress: Progress,
 ) -> list[Placement]:
+    """Close gaps and overlaps of rigid placements, as far as the request allows."""
     contours = refine(
         np.stack([p.contour for p in placements]),
         _rest(library, placements),
@@ -282,9 +298,10 @@ def _place_colours(placements: Sequence[Placement], ground: Ground) -> NDArray[n
     return goals
 
 
-def _project(
+def project_of(
     request: Jigsaw, ground: Ground, library: ShapeLibrary, placements: Sequence[Placement]
 ) -> JigsawProject:
+    """Bring placements on the raster that is packed into a project."""
     kept, tile = used_only(library, placements)
     goals = _place_colours(placements, ground)
     moves = colour_move(goals, library.lab[[p.tile for p in placements]], request.adjust)
@@ -314,7 +331,7 @@ def _measured(
 ) -> dict[str, float]:
     """Compute every column of the metric suite for one state of the packing."""
     progress(Step("measure", 0, 0, "measuring"))
-    project = _project(request, ground, library, placements)
+    project = project_of(request, ground, library, placements)
     picture, alpha = _seen(project, _COMPARED)
     labels = _nearest(ground.labels, alpha.shape)
     size = (alpha.shape[1], alpha.shape[0])
@@ -380,10 +397,66 @@ def _write_all(project: JigsawProject, progress: Progress) -> tuple[Path | None,
     if not request.output:
         return None, None
     output = Path(request.output)
+    return output, save(project, output, progress)
+
+
+def save(project: JigsawProject, output: Path, progress: Progress = silent) -> Path:
+    """Write a picture and the project beside it; return the project's file."""
     render_jigsaw(project, output, progress=progress)
     file = project_path(output)
     write_bytes(file, jigsaw_text(project, output.absolute().parent).encode("ascii"))
-    return output, file
+    return file
+
+
+def draw_part(
+    project: JigsawProject, scale: float, box: tuple[int, int, int, int]
+) -> NDArray[np.uint8]:
+    """Draw a part of a mosaic.
+
+    Parameters
+    ----------
+    project : JigsawProject
+    scale : float
+        Pixels along a pixel of the raster that was packed.
+    box : (int, int, int, int)
+        Left, top, right and bottom on that raster, px.
+
+    Returns
+    -------
+    ndarray of shape (round(scale h), round(scale w), 3), uint8
+        sRGB.
+    """
+    left, top, right, bottom = box
+    width, height = project.size
+    inside = [
+        k
+        for k, placement in enumerate(project.placements)
+        if (placement.contour.max(axis=0) > (left, top)).all()
+        and (placement.contour.min(axis=0) < (right, bottom)).all()
+    ]
+    moved = [
+        replace(p, contour=p.contour - (left, top)) for p in (project.placements[k] for k in inside)
+    ]
+    behind = Image.fromarray(project.background)
+    part = behind.resize(
+        (right - left, bottom - top),
+        Image.Resampling.BICUBIC,
+        box=(
+            left / width * behind.width,
+            top / height * behind.height,
+            right / width * behind.width,
+            bottom / height * behind.height,
+        ),
+    )
+    bands = compose(
+        moved,
+        project.library,
+        size=(right - left, bottom - top),
+        scale=scale,
+        background=np.asarray(part),
+        moves=project.moves[inside],
+    )
+    return np.concatenate(list(bands))
 
 
 def _write(project: JigsawProject, output: Path, progress: Progress) -> None:

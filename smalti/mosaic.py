@@ -105,7 +105,7 @@ def render_project(
     BadInput
         If the project cannot be used, or a tile of it is gone.
     """
-    project = read_project(file, _build)
+    project = open_project(file)
     if tile_px is not None and not 1 <= tile_px <= 10_000:
         raise BadInput(f"--tile-px is {tile_px}: a tile is 1 to 10000 px wide")
     if isinstance(project, JigsawProject):
@@ -119,6 +119,17 @@ def render_project(
     if tile_px is not None:
         project = replace(project, tile_px=tile_px)
     return render_grid(project, output, executor=executor, progress=progress)
+
+
+def open_project(file: Path) -> GridProject | JigsawProject | FlatProject:
+    """Read a saved project of any kind.
+
+    Raises
+    ------
+    BadInput
+        If it cannot be used.
+    """
+    return read_project(file, _build)
 
 
 def _as_photomosaic(request: Jigsaw) -> Photomosaic:

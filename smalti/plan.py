@@ -19,7 +19,7 @@ from smalti.core.library import TileLibrary, default_index, scan
 from smalti.core.picture import read_picture
 from smalti.core.progress import Progress, Step, silent
 from smalti.core.writers import check_output
-from smalti.request import METRICS, SPACES, VARIANTS, Photomosaic
+from smalti.request import METRICS, SOLVERS, SPACES, VARIANTS, Photomosaic
 
 _CELLS = 3000  # enough for a face, few enough that each photo is still seen
 _SURPLUS = 0.75  # of the photos are laid by default, so that there is a choice
@@ -172,16 +172,14 @@ def forecast(
     n, groups = plan.grid.cells, int(plan.group.max()) + 1
     kinds = len(variants(request.variants))
     free = request.repeats == "free"
-    columns = 0 if free else groups * min(request.max_uses, n)
     rows_bytes = len(plan.library.sources) * kinds * 3 * request.detail**2 * 4
     width, height = plan.grid.tile_size(plan.tile_px)
     size = (width * plan.grid.columns, height * plan.grid.rows)
     pairs = n * len(plan.library.sources) * kinds
-    # Measured on one core of 2026: 25 G multiply-adds a second; scipy's solver on
-    # photos is near n^2 m / 6e9 s; drawing 20 M px a second.
-    seconds = (
-        pairs * 3 * request.detail**2 / 25e9 + n * n * columns / 6e9 + size[0] * size[1] / 20e6 + 1
-    )
+    # Measured on one core of 2026: 50 G multiply-adds a second, all pairs looked at
+    # some five times; paths near n^1.5 / 4e5 s; drawing 20 M px a second.
+    seconds = pairs * 3 * request.detail**2 / 10e9 + size[0] * size[1] / 20e6 + 1
+    seconds += 0 if free else n**1.5 / 4e5
     return Forecast(
         request=request,
         grid=plan.grid,
@@ -189,7 +187,7 @@ def forecast(
         size=size,
         photos=len(plan.library.sources),
         groups=groups,
-        memory_mb=150 + (plan.library.thumbs.nbytes + rows_bytes + n * columns * 20) / 1e6,
+        memory_mb=250 + (plan.library.thumbs.nbytes + 2 * rows_bytes + n * 3000) / 1e6,
         disk_mb=size[0] * size[1] * (3 if _ending(request) in (".png", ".tif") else 0.6) / 1e6,
         seconds=seconds,
     )
@@ -236,6 +234,8 @@ def _checked(request: Photomosaic) -> tuple[int, int, int]:
     check(set(r.variants) <= set(VARIANTS), f"variants are {r.variants}: of {VARIANTS}")
     check(r.space in SPACES, f"space is {r.space!r}: one of {', '.join(SPACES)}")
     check(r.metric in METRICS, f"metric is {r.metric!r}: one of {', '.join(METRICS)}")
+    check(r.solver in SOLVERS, f"solver is {r.solver!r}: one of {', '.join(SOLVERS)}")
+    check(r.time_limit is None or r.time_limit > 0, f"time-limit is {r.time_limit}: seconds")
     check(1 <= r.detail <= CELL_PX, f"detail is {r.detail}: 1 to {CELL_PX}, or pixels")
     check(r.tile_px is None or 1 <= r.tile_px <= 10_000, f"tile-px is {r.tile_px}: 1 to 10000")
     check(r.width_cm is None or r.width_cm > 0, f"width-cm is {r.width_cm}: more than 0")

@@ -15,6 +15,10 @@ SHAPE_FORMATS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".dzi", ".ht
 VARIANTS = ("mirror", "crops", "turns")
 SPACES = ("rgb", "lab", "oklab")
 METRICS = ("sqeuclidean", "euclidean", "l1", "cosine")
+SOLVERS = (
+    *("exact", "nearest", "nearest-random", "greedy", "swaps", "two-swap"),
+    *("iterative-improvement", "cep", "block-matching"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,10 @@ class Photomosaic:
         Tiles are compared as ``detail`` x ``detail`` block means.
     metric : str
         Distance of feature rows, from `METRICS`.
+    solver : str
+        From `SOLVERS`: ``"exact"``, or a heuristic of the field.
+    time_limit : float or None
+        Seconds after which a heuristic's assignment is taken as it is.
     seed : int
         Of everything random.
     quality : int
@@ -91,6 +99,8 @@ class Photomosaic:
     space: str = "rgb"
     detail: int = 6
     metric: str = "sqeuclidean"
+    solver: str = "exact"
+    time_limit: float | None = None
     seed: int = 0
     quality: int = 92
     strict: bool = False

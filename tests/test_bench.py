@@ -1,13 +1,14 @@
 """The benchmark's page: written, with numbers that can be read back."""
 
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench import photo
+from bench import photo, solvers
 
 SCALE = photo.Scale(
     photos=60,
@@ -76,6 +77,32 @@ def test_error_is_zero_where_the_photos_are_the_cells(
     assert min(seconds) >= 0
 
 
+def test_every_solver_is_measured_against_the_optimum(
+    tmp_path: Path, target: Path, tiles: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]
+) -> None:
+    scale = solvers.Scale(("target",) * 2, (8, 6), 60, evaluations=400, seeds=2)
+    runs, exact = solvers.measure([target, target], tiles, scale)
+    assert "target" in capsys.readouterr().out
+    best = next(run.mae for run in runs if run.method == "exact")
+    for run in runs:
+        free = "unlimited" in run.method or "adjusted" in run.method
+        assert free or run.mae >= best - 1e-9, run.method
+    text = solvers.page(runs, scale, exact, "the command")
+    assert "nan" not in text
+    rows = numbers("# Every", text.replace("| - ", "| 0 ").replace("| - |", "| 0 |"))
+    assert len(rows) == len(solvers.METHODS) + 4
+    assert [row[0] for row in rows] == sorted(row[0] for row in rows)
+    solvers.draw(runs, tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").stat().st_size > 5000
+
+
+def test_error_is_the_papers() -> None:
+    cells = np.zeros((2, 4, 4, 3), np.uint8)
+    tiles = cells.copy()
+    tiles[0] = 255
+    assert solvers._error(cells, tiles) == 0.5
+
+
 def test_exponent() -> None:
     xs = np.array([1.0, 2.0, 5.0])
     assert photo.exponent(xs, 3 * xs**2) == pytest.approx(2)
@@ -91,7 +118,10 @@ def test_verdict_follows_the_numbers() -> None:
     assert "n^3.00, above the claimed" in sentence(3)
 
 
-def test_missing_data_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(photo, "DATA", tmp_path)
-    with pytest.raises(SystemExit, match=r"^bench photo needs \.\./shared/data/tiles_photo"):
-        photo.main([])
+@pytest.mark.parametrize("bench", [photo, solvers], ids=["photo", "solvers"])
+def test_missing_data_is_one_line(
+    bench: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "DATA", tmp_path)
+    with pytest.raises(SystemExit, match=r"^bench \w+ needs \.\./shared/data/tiles_photo"):
+        bench.main([])

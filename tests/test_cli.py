@@ -53,7 +53,8 @@ def test_json_is_the_contract(target: Path, folder_of_photos: Path, tmp_path: Pa
     assert 25 <= found["cells"] <= 36
     assert found["photos"] == 40
     assert [Path(s["file"]).name for s in found["skipped"]] == ["broken.jpg"]
-    assert set(found["assignment"]) == {"solver", "total_cost", "lower_bound", "gap", "certified"}
+    claims = {"solver", "total_cost", "lower_bound", "gap", "certified", "certificate"}
+    assert set(found["assignment"]) == claims
     assert set(found["quality"]) == QUALITY
     assert set(found["seconds"]) == {"index", "features", "assign", "render", "total"}
     assert found["peak_mb"] > 10
@@ -76,6 +77,19 @@ def test_a_project_renders_again_and_scores(
     assert score["ssim_quarter"] == pytest.approx(made["quality"]["ssim_quarter"], abs=0.02)
     other = json.loads(smalti("score", target, target, "--grid", "8x6", "--json").stdout)
     assert other["mae"] == 0
+
+
+def test_a_heuristic_says_that_nothing_is_known_of_the_optimum(
+    target: Path, folder_of_photos: Path, tmp_path: Path
+) -> None:
+    words = ("photo", target, folder_of_photos, "-o", tmp_path / "m.png", "--cells", "30", "--json")
+    exact, greedy = (
+        json.loads(smalti(*words, "-q", "--solver", solver).stdout)["assignment"]
+        for solver in ("exact", "greedy")
+    )
+    assert greedy["solver"] == "greedy"
+    assert greedy["lower_bound"] is greedy["gap"] is greedy["certified"] is None
+    assert greedy["total_cost"] >= exact["total_cost"] * (1 - 1e-6)
 
 
 def test_a_jigsaw_from_the_command_line(target: Path, tmp_path: Path) -> None:
@@ -102,6 +116,7 @@ def test_a_jigsaw_from_the_command_line(target: Path, tmp_path: Path) -> None:
         (["photo", "t.png", "p", "-o", "m.png", "--aspect", "wide"], "4:3"),
         (["photo", "t.png", "p", "-o", "m.png", "--detail", "some"], "pixels"),
         (["photo", "t.png", "p", "-o", "m.png", "--adjust", "2"], "adjust"),
+        (["photo", "t.png", "p", "-o", "m.png", "--solver", "gredy"], "greedy"),
         (["photo", "t.png", "p"], "-o"),
         (["photo", "t.png", "p", "-o", "m.gif"], ".png"),
         (["photo", "absent.png", "@demo", "-o", "m.png"], "absent.png"),

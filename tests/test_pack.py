@@ -13,7 +13,7 @@ from smalti.jigsaw.distance import signed_distance
 from smalti.jigsaw.energy import colour_energy, gap_energy, overlap_energy
 from smalti.jigsaw.fit import register, scan, shades, weigh
 from smalti.jigsaw.pack import pack
-from smalti.jigsaw.placement import Placement
+from smalti.jigsaw.placement import Placement, Sought
 from smalti.jigsaw.pose import Pose, placed
 from smalti.jigsaw.shapes import GRID, POINTS, ShapeLibrary
 
@@ -219,9 +219,9 @@ def test_a_cancel_may_keep_what_is_laid(rng: np.random.Generator, workers: int) 
 
     def cancel(step: Step) -> None:
         nonlocal heard
-        if step.phase == "pack" or (workers and step.phase == "containers"):
+        if step.phase == "pack":
             heard += 1
-            if heard == 1 or fatal:
+            if heard == (1 if workers else 12) or fatal:
                 raise Cancelled
 
     def packed() -> list[Placement]:
@@ -252,7 +252,9 @@ def test_who_watches_sees_the_mosaic_grow(rng: np.random.Generator) -> None:
     def watch(step: Step) -> None:
         assert isinstance(step.made, tuple | None)
         for laid in step.made or ():
-            if laid.placement is None:
+            if isinstance(laid, Sought):
+                assert laid.candidates
+            elif laid.placement is None:
                 seen[laid.container] = {}
             else:
                 assert laid.again == (laid.number in seen[laid.container]) or not laid.again

@@ -1,0 +1,10 @@
+"""The interactive viewer: a mosaic being packed, and changed by hand.
+
+A child process makes the mosaic (`engine`); what it tells and what the user does
+are events (`event`); a reducer applies them to the state (`state`); a canvas
+draws the state (`canvas`); the window is a thin loop around them (`window`).
+"""
+
+import os
+
+os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")

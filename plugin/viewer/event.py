@@ -1,0 +1,132 @@
+"""What can happen to the viewer: what the user does, and what is asked of the engine."""
+
+from dataclasses import dataclass
+
+from smalti.jigsaw.pose import Pose
+from smalti.request import Jigsaw
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key went down; `name` as pygame spells it, with ``"ctrl+"`` and ``"shift+"`` before."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """The pointer did something at (x, y), px of the window.
+
+    Attributes
+    ----------
+    kind : str
+        ``"down"``, ``"up"`` or ``"move"``.
+    button : int
+        1 left, 2 middle, 3 right, 0 none.
+    """
+
+    kind: str
+    x: float
+    y: float
+    button: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """The wheel turned `steps` upwards at (x, y); `turning` with shift held."""
+
+    x: float
+    y: float
+    steps: float
+    turning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Resized:
+    """The window has another size, px."""
+
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The engine told something: a `Step`, an `Answer` or a `Failed`."""
+
+    news: object
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Time has passed."""
+
+    seconds: float
+
+
+Event = Key | Pointer | Wheel | Resized | Told | Passed
+
+
+@dataclass(frozen=True, slots=True)
+class Make:
+    """Ask for a mosaic, from the beginning."""
+
+    request: Jigsaw
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Ask the engine to wait after every step: for ever is a pause, `once` a step in it."""
+
+    seconds: float
+    once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Ask for a change by hand.
+
+    Attributes
+    ----------
+    what : str
+        ``"move"``, ``"remove"``, ``"exchange"``, ``"fit"``, ``"ban"``, ``"lock"``,
+        ``"undo"``, ``"redo"``, ``"repack"``, ``"divide"`` or ``"unite"``.
+    number : int
+        Of the placement.
+    pose : Pose or None
+        Where it is held; for ``"fit"`` only x and y count.
+    request : Jigsaw or None
+        For ``"repack"``: what weighs now.
+    containers : frozenset of int
+        For ``"repack"``; empty for all.
+    stroke : tuple of (float, float)
+        For ``"divide"`` and ``"unite"``: drawn over containers, px of the raster.
+    """
+
+    what: str
+    number: int = -1
+    pose: Pose | None = None
+    request: Jigsaw | None = None
+    containers: frozenset[int] = frozenset()
+    stroke: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Ask for files: picture, project and SVG, all of one name."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Ask the window for a time-lapse of what was laid."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """Ask the window to close."""
+
+
+Wish = Make | Pace | Change | Save | Record | Quit

@@ -1,0 +1,441 @@
+"""The viewer without a window: events in, state and picture out; and its engine."""
+
+import math
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+os.environ["SDL_VIDEODRIVER"] = "dummy"
+from smalti.core.progress import Step
+from smalti.jigsaw.placement import Laid
+from smalti.jigsaw.pose import Pose
+from smalti.plugin.viewer.engine import Answer, Engine, Said
+from smalti.plugin.viewer.event import (
+    Change,
+    Event,
+    Key,
+    Make,
+    Pace,
+    Passed,
+    Pointer,
+    Quit,
+    Record,
+    Resized,
+    Save,
+    Told,
+    Wheel,
+    Wish,
+)
+from smalti.plugin.viewer.state import (
+    LAYERS,
+    PANEL_TOP,
+    ROW,
+    SLIDERS,
+    TRACK,
+    State,
+    View,
+    after,
+    shown,
+    tile_at,
+    value_of,
+)
+from smalti.request import Jigsaw
+
+PATIENCE_S = 240.0
+
+
+@pytest.fixture(scope="module")
+def request_(tmp_path_factory: pytest.TempPathFactory) -> Jigsaw:
+    folder = tmp_path_factory.mktemp("viewer")
+    target = Image.new("RGB", (240, 160), (40, 70, 160))
+    ImageDraw.Draw(target).ellipse((70, 30, 170, 130), fill=(190, 50, 40))
+    target.save(folder / "target.png")
+    return Jigsaw(target=str(folder / "target.png"), shapes=("@demo",), tiles=40)
+
+
+@pytest.fixture(scope="module")
+def engine(request_: Jigsaw) -> Iterator[Engine]:
+    engine = Engine(Path(request_.target).parent / "index.sqlite")
+    yield engine
+    engine.close()
+
+
+def told(state: State, engine: Engine, until: type[object] = Answer) -> State:
+    """Listen to the engine until it answers."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        for news in engine.news():
+            state, wishes = after(state, Told(news))
+            assert not wishes
+            if isinstance(news, until):
+                return state
+        time.sleep(0.01)
+    raise AssertionError(f"the engine has nothing to say: {state.said}")
+
+
+def play(state: State, *events: Event) -> tuple[State, list[Wish]]:
+    """Apply events one after the other."""
+    wishes: list[Wish] = []
+    for event in events:
+        state, more = after(state, event)
+        wishes += more
+    return state, wishes
+
+
+@pytest.fixture(scope="module")
+def packed(engine: Engine, request_: Jigsaw) -> State:
+    engine.ask(Make(request_))
+    return told(State(request=request_), engine)
+
+
+def drawn(state: State) -> NDArray[np.uint8]:
+    import pygame
+
+    from smalti.plugin.viewer.canvas import Canvas
+
+    surface = pygame.Surface(state.size)
+    Canvas().draw(state, surface)
+    return np.asarray(pygame.surfarray.array3d(surface).swapaxes(0, 1))
+
+
+def where(state: State, number: int) -> tuple[float, float]:
+    """Place of a tile in the window."""
+    pose, view = state.placements[number].pose, state.view
+    return (pose.x - view.x) * view.zoom, (pose.y - view.y) * view.zoom
+
+
+def test_a_packing_is_watched_from_its_ground_to_its_picture(packed: State) -> None:
+    assert packed.ground is not None
+    assert packed.library is not None
+    assert packed.containers == 2
+    assert not packed.running
+    assert "coverage" in packed.said
+    news = packed.history.news
+    assert sum(laid.placement is not None for laid in news) >= len(packed.placements)
+    last = packed.history.tiles(len(news))
+    assert len(last) == len(packed.placements)
+    assert len(packed.history.tiles(len(news) // 2)) <= len(last)
+    picture = drawn(packed)
+    red = picture[..., 0].astype(int) - picture[..., 2]
+    assert red[packed.high // 2, packed.wide // 2] > 30 > red[packed.high // 2, 40]
+
+
+def test_tiles_are_seen_where_they_were(packed: State) -> None:
+    half, _ = play(packed, Pointer("down", packed.size[0] / 2, packed.high + 10, 1))
+    assert half.at is not None
+    count = half.at
+    assert 0.4 < count / len(packed.history.news) < 0.6
+    assert len(shown(half)) == len(packed.history.tiles(count))
+    assert (drawn(half) != drawn(packed)).any()
+    again, _ = play(half, Pointer("move", packed.size[0], packed.high + 10), Pointer("up", 0, 0, 1))
+    assert again.at is None
+    assert (drawn(again) == drawn(replace(packed, pointer=again.pointer))).all()
+
+
+@pytest.mark.parametrize("dark", [True, False])
+def test_every_layer_shows_something(packed: State, dark: bool) -> None:
+    base = replace(packed, dark=dark, answer=None)
+    plain = drawn(replace(base, seen=frozenset({"tiles"})))
+    for layer in ("target", "borders", "energy"):
+        other = drawn(replace(base, seen=frozenset({"tiles", layer})))
+        assert (other[: base.high, : base.wide] != plain[: base.high, : base.wide]).any(), layer
+
+
+def test_the_picture_stays_under_the_pointer_when_zoomed() -> None:
+    view = View(10, 20, 2.0)
+    near = view.zoomed(300, 200, 1.5)
+    assert near.zoom == 3.0
+    assert near.to_raster(300, 200) == pytest.approx(view.to_raster(300, 200))
+    assert view.zoomed(0, 0, 1e9).zoom == 40
+
+
+def test_dragging_the_ground_moves_the_view(packed: State) -> None:
+    x, y = 5, 5
+    moved, wishes = play(
+        packed, Pointer("down", x, y, 2), Pointer("move", x + 40, y + 8), Pointer("up", x, y, 2)
+    )
+    assert not wishes
+    assert moved.view.x == pytest.approx(packed.view.x - 40 / packed.view.zoom)
+    still, _ = play(moved, Passed(10.0))
+    assert moved.restless > 0 == still.restless
+    whole, _ = play(moved, Key("0"))
+    assert whole.view == packed.view
+
+
+def test_hovering_names_the_tile(packed: State) -> None:
+    for number in (0, 7, 20):
+        x, y = where(packed, number)
+        state, _ = play(packed, Pointer("move", x, y))
+        found = tile_at(packed, x, y)
+        assert state.hovered == found
+        if found != number:  # its centroid may lie outside of it
+            assert found == -1 or found != number
+    assert tile_at(packed, packed.wide + 5, 50) == -1
+
+
+def test_a_tile_is_dragged_turned_and_brought_back(packed: State, engine: Engine) -> None:
+    number = next(k for k in range(40) if tile_at(packed, *where(packed, k)) == k)
+    x, y = where(packed, number)
+    state, wishes = play(
+        packed,
+        Pointer("down", x, y, 1),
+        Pointer("move", x + 6, y),
+        Wheel(x, y, 1.0),
+        Wheel(x, y, 1.0, turning=True),
+    )
+    assert state.selected == number
+    assert (drawn(state) != drawn(packed)).any()
+    assert not wishes
+    state, wishes = play(state, Pointer("up", x + 6, y, 1))
+    own = packed.placements[number].pose
+    (change,) = wishes
+    assert isinstance(change, Change)
+    assert change.pose is not None
+    assert change.pose.x == pytest.approx(own.x + 6 / packed.view.zoom)
+    assert change.pose.theta == pytest.approx(own.theta + 0.12)
+    assert change.pose.scale == pytest.approx(own.scale * 1.06)
+    engine.ask(change)
+    moved = told(state, engine)
+    assert moved.placements[number].pose != own
+    assert moved.placements[:number] == packed.placements[:number]
+    assert moved.answer is not None
+    assert (moved.answer.undo, moved.answer.redo) == (1, 0)
+    _, wishes = play(moved, Key("ctrl+z"))
+    engine.ask(wishes[0])
+    back = told(moved, engine)
+    assert back.placements[number].pose == own
+    assert back.answer is not None
+    assert (back.answer.undo, back.answer.redo) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("key", "more"), [("delete", -1), ("f", 0), ("l", 0), ("b", 0), ("]", 0), ("right", 0)]
+)
+def test_changes_by_hand_and_back(packed: State, engine: Engine, key: str, more: int) -> None:
+    state, wishes = play(replace(packed, selected=3), Key(key))
+    engine.ask(wishes[0])
+    changed = told(state, engine)
+    assert len(changed.placements) == len(packed.placements) + more
+    assert changed.answer is not None
+    if key == "l":
+        assert changed.answer.locked == {3}
+    if key in "fb":
+        assert changed.placements[3].tile != packed.placements[3].tile
+    if key == "b":
+        assert changed.library is not None
+        group = changed.library.group
+        gone = group[packed.placements[3].tile]
+        assert all(group[p.tile] != gone for p in changed.placements)
+    engine.ask(Change("undo"))
+    back = told(changed, engine)
+    assert [p.pose for p in back.placements] == [p.pose for p in packed.placements]
+
+
+def test_a_gap_is_filled_where_the_pointer_is(packed: State, engine: Engine) -> None:
+    engine.ask(Change("remove", 5))
+    bare = told(packed, engine)
+    x, y = where(packed, 5)
+    _, wishes = play(replace(bare, selected=-1, hovered=-1, pointer=(x, y)), Key("f"))
+    engine.ask(wishes[0])
+    full = told(bare, engine)
+    assert len(full.placements) == len(packed.placements)
+    for _ in range(2):
+        engine.ask(Change("undo"))
+        told(full, engine)
+
+
+def test_only_the_touched_containers_are_packed_again(packed: State, engine: Engine) -> None:
+    label = packed.placements[0].container
+    engine.ask(Change("lock", 0))
+    locked = told(packed, engine)
+    _, wishes = play(replace(locked, selected=0), Key("p"))
+    assert isinstance(wishes[0], Change)
+    assert wishes[0].containers == {label}
+    seed = replace(packed.request, seed=9)
+    engine.ask(replace(wishes[0], request=seed))
+    again = told(locked, engine)
+    poses = {p.pose for p in packed.placements}
+    kept = [p for p in again.placements if p.pose in poses]
+    assert {p.pose for p in packed.placements if p.container != label} <= {p.pose for p in kept}
+    assert packed.placements[0].pose in {p.pose for p in kept}
+    assert len(kept) < len(again.placements)
+    for _ in range(2):
+        engine.ask(Change("undo"))
+        told(again, engine)
+
+
+def test_containers_are_cut_and_joined_by_hand(packed: State, engine: Engine) -> None:
+    assert packed.ground is not None
+    height, width = packed.ground.labels.shape
+    view = packed.view
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return (x - view.x) * view.zoom, (y - view.y) * view.zoom
+
+    across = [
+        Pointer("down", *at(1, height / 2), 1),
+        Pointer("move", *at(width / 2, height / 2)),
+        Pointer("move", *at(width - 1, height / 2)),
+        Pointer("up", *at(width - 1, height / 2), 1),
+    ]
+    state, wishes = play(packed, Key("e"), *across)
+    engine.ask(wishes[0])
+    cut = told(state, engine)
+    assert cut.ground is not None
+    assert len(np.unique(cut.ground.labels)) > 2
+    assert {p.container for p in cut.placements} <= set(np.unique(cut.ground.labels))
+    state, wishes = play(replace(cut, brush=""), Key("m"), *across)
+    engine.ask(wishes[0])
+    joined = told(state, engine)
+    assert joined.ground is not None
+    assert len(np.unique(joined.ground.labels)) < len(np.unique(cut.ground.labels))
+    for _ in range(2):
+        engine.ask(Change("undo"))
+        joined = told(joined, engine)
+    assert joined.ground is not None
+    assert (joined.ground.labels == packed.ground.labels).all()
+
+
+def test_a_slider_packs_again(packed: State) -> None:
+    for row, slider in enumerate(SLIDERS):
+        x, y = packed.wide + TRACK[0], PANEL_TOP + ROW * row + 5
+        state, wishes = play(packed, Pointer("down", x, y, 1))
+        assert value_of(state, slider) == slider.low
+        assert not wishes
+        state, _ = play(state, Pointer("move", packed.wide + TRACK[1] + 50, 0))
+        assert value_of(state, slider) == slider.high
+        state, wishes = play(state, Pointer("up", 0, 0, 1))
+        assert isinstance(wishes[0], Make if slider.anew else Change)
+        assert state.running
+
+
+def test_keys(packed: State) -> None:
+    assert play(packed, Key("q"))[1] == [Quit()]
+    assert isinstance(play(packed, Key("s"))[1][0], Save)
+    assert isinstance(play(packed, Key("g"))[1][0], Record)
+    state, wishes = play(packed, Key("r"))
+    assert isinstance(wishes[0], Make)
+    assert wishes[0].request.seed == packed.request.seed + 1
+    assert state.running
+    state, wishes = play(state, Key("space"))
+    assert state.paused
+    assert wishes == [Pace(math.inf)]
+    assert play(state, Key("."))[1] == [Pace(math.inf, once=True)]
+    state, wishes = play(state, Key("space"), Key("-"))
+    assert wishes == [Pace(0.0), Pace(0.02)]
+    for number, layer in enumerate(LAYERS, 1):
+        assert (layer in play(packed, Key(str(number)))[0].seen) != (layer in packed.seen)
+    helped, _ = play(packed, Key("f1"))
+    assert (drawn(helped) != drawn(packed)).any()
+    assert not play(helped, Key("escape"))[0].help
+    assert play(packed, Key("f12"), Key("x"))[1] == []
+
+
+def test_nothing_is_changed_while_the_engine_works(packed: State) -> None:
+    busy = replace(packed, running=True, selected=2)
+    for key in ("delete", "f", "b", "l", "p", "ctrl+z"):
+        assert play(busy, Key(key))[1] == []
+
+
+def test_the_window_may_have_any_size(packed: State) -> None:
+    for size in ((400, 300), (1, 1), (2500, 900)):
+        state, _ = play(packed, Resized(*size))
+        assert drawn(state).shape[:2] == (state.size[1], state.size[0])
+
+
+def test_the_engine_pauses_steps_and_begins_again(engine: Engine, request_: Jigsaw) -> None:
+    state = State(request=request_)
+    engine.ask(Make(request_))
+    engine.ask(Pace(math.inf))
+    end = time.monotonic() + PATIENCE_S
+    while not state.history.news and time.monotonic() < end:
+        state = told(state, engine, Step)
+    quiet = 0.0
+    while quiet < 0.5:  # what was under way arrives
+        before = len(state.history.news)
+        for news in engine.news():
+            state, _ = after(state, Told(news))
+        quiet = quiet + 0.05 if len(state.history.news) == before else 0.0
+        time.sleep(0.05)
+    laid = len(state.history.news)
+    engine.ask(Pace(math.inf, once=True))
+    state = told(state, engine, Step)
+    assert len(state.history.news) > laid
+    assert state.answer is None
+    engine.ask(Pace(0.0))
+    engine.ask(Make(request_))
+    assert told(State(request=request_), engine).answer is not None
+
+
+def test_what_cannot_be_made_is_said(engine: Engine) -> None:
+    engine.ask(Make(Jigsaw(target="/nowhere.png", shapes=("@demo",))))
+    state = told(State(request=Jigsaw(target="", shapes=())), engine, Said)
+    assert "nowhere.png" in state.said
+    assert not state.broken
+
+
+def test_a_crash_of_the_engine_is_a_message(request_: Jigsaw, tmp_path: Path) -> None:
+    engine = Engine(tmp_path / "index.sqlite")
+    try:
+        engine._process.kill()
+        state = told(State(request=request_), engine, Said)
+        assert state.broken
+        assert "starts it again" in state.said
+        engine.ask(Make(request_))  # nobody hears it, and nothing happens
+        engine.restart()
+        engine.ask(Make(Jigsaw(target="/nowhere.png", shapes=("@demo",))))
+        assert "nowhere" in told(state, engine, Said).said
+    finally:
+        engine.close()
+    assert not engine._process.is_alive()
+
+
+def test_files_are_saved_and_made_again(
+    packed: State, engine: Engine, request_: Jigsaw, tmp_path: Path
+) -> None:
+    from smalti.mosaic import render_project
+    from smalti.project import project_path
+
+    engine.ask(Make(request_))
+    told(State(request=request_), engine)
+    file = tmp_path / "m.png"
+    engine.ask(Save(str(file)))
+    assert "saved" in told(packed, engine, Said).said
+    assert file.with_suffix(".svg").exists()
+    render_project(project_path(file), tmp_path / "again.png")
+    assert (tmp_path / "again.png").read_bytes() == file.read_bytes()
+    project = Jigsaw(target=str(project_path(file)), shapes=())
+    engine.ask(Make(project))
+    opened = told(State(request=project), engine)
+    poses = np.array([p.pose for p in opened.placements])
+    assert poses == pytest.approx(np.array([p.pose for p in packed.placements]), abs=1e-3)
+    engine.ask(Make(replace(project, target=str(file.with_suffix(".json")))))
+    assert "cannot read" in told(packed, engine, Said).said
+    engine.ask(Make(request_))  # for the tests that follow
+    told(State(request=request_), engine)
+
+
+@pytest.mark.parametrize("ending", [".webp", ".gif"])
+def test_a_time_lapse_grows(packed: State, tmp_path: Path, ending: str) -> None:
+    from smalti.plugin.viewer.timelapse import record
+
+    assert "saved" in record(packed, tmp_path / f"lapse{ending}").said
+    with Image.open(tmp_path / f"lapse{ending}") as picture:
+        assert getattr(picture, "n_frames", 1) > 20
+        assert max(picture.size) == 720
+    bare = State(request=packed.request)
+    assert "nothing" in record(bare, tmp_path / "none.webp").said
+
+
+def test_begun_anew_a_container_is_empty() -> None:
+    state = State(request=Jigsaw(target="", shapes=()))
+    state.history.news += [Laid(0), Laid(1)]
+    assert state.history.tiles(2) == {}
+    assert Pose(0, 1, 2, 3).x == 2

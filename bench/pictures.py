@@ -15,6 +15,7 @@ from smalti.plan import target_file
 
 DOCS = Path(__file__).parent.parent / "docs"
 STRIP = 400  # px of each picture of the comparison
+CELLS = 640  # px of each picture of cells of several sizes
 
 
 def main(argv: Sequence[str]) -> None:
@@ -27,6 +28,7 @@ def main(argv: Sequence[str]) -> None:
     face = [round(part * whole.width) for part in (0.36, 0.05, 0.64, 0.33)]
     _save(whole.crop((face[0], face[1], face[2], face[3])).resize((1000, 1000)), "astronaut-detail")
     _save(_moves(), "adjust")
+    _save(_cells(), "cells")
     jigsaw = make_mosaic(Jigsaw(target="@scarlet-macaw", shapes=("@demo",), width=1400))
     _save(Image.fromarray(jigsaw.pixels()), "jigsaw")
     with tempfile.TemporaryDirectory() as folder:
@@ -44,6 +46,20 @@ def _moves() -> Image.Image:
         asked = Photomosaic(target="@scarlet-macaw", photos=("@demo",), adjust=adjust)
         picture = Image.fromarray(make_mosaic(asked).pixels())
         strip.append(np.asarray(picture.resize((STRIP, height), Image.Resampling.BOX)))
+    return Image.fromarray(np.concatenate(strip, axis=1))
+
+
+def _cells() -> Image.Image:
+    """Draw the astronaut in equal cells, in cells of three sizes, and with her face weighed."""
+    strip = []
+    for adaptive, weight in ((False, ""), (True, ""), (True, "faces")):
+        asked = Photomosaic(
+            target="@astronaut", photos=("@demo",), cells=1500, adaptive=adaptive, weight=weight
+        )
+        picture = Image.fromarray(make_mosaic(asked).pixels())
+        size = (CELLS, CELLS * picture.height // picture.width)
+        whole = np.asarray(picture.resize(size, Image.Resampling.BOX))
+        strip.append(whole[: CELLS * 3 // 4])
     return Image.fromarray(np.concatenate(strip, axis=1))
 
 

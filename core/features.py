@@ -1,6 +1,6 @@
 """Feature rows: what is compared when a photo is laid on a cell.
 
-The family of Weber (paper 002, section 3.2): r x r block means. A photo offers
+The families are Weber's (paper 002, section 3.2), r x r block means, and wavelets. A photo offers
 several variants (crops, mirror, turns); the cost of laying it on a cell is the
 least over them, and it still counts as one photo.
 """
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from smalti.core.color import to_space
 from smalti.core.progress import Progress, Step, silent
+from smalti.core.wavelets import wavelet_rows
 
 # A corner window keeps 4/5 of the frame's side. Tighter ones fit better (at 7/10 the
 # error is 7 % less, at 9/10 it is 9 % more) but leave half of the photo's area out.
@@ -237,7 +238,9 @@ def oriented(pictures: NDArray[T], kind: Variant) -> NDArray[T]:
     return np.rot90(pictures, kind.turn, axes=(-3, -2))
 
 
-def feature_rows(means: NDArray[np.float32], *, space: str, adjust: float) -> NDArray[np.float32]:
+def feature_rows(
+    means: NDArray[np.float32], *, space: str, adjust: float, family: str = "means"
+) -> NDArray[np.float32]:
     """Turn block means into rows whose distance is the cost of a pair.
 
     Moving a tile's colour by a share s of the way to its cell's mean leaves
@@ -251,11 +254,16 @@ def feature_rows(means: NDArray[np.float32], *, space: str, adjust: float) -> ND
     space : {"rgb", "lab", "oklab"}
     adjust : float
         s, from 0 to 1.
+    family : {"means", "wavelets"}
+        The means themselves, or `smalti.core.wavelets`, which have a colour
+        space of their own and want r to be a power of two.
 
     Returns
     -------
     ndarray of shape (..., 3 * r * r), float32
     """
+    if family == "wavelets":
+        return wavelet_rows(means, adjust=adjust)
     blocks = to_space(means, space)
     if adjust:
         blocks = blocks - np.float32(adjust) * blocks.mean((-3, -2), keepdims=True)
@@ -270,6 +278,7 @@ def photo_rows(
     detail: int,
     space: str,
     adjust: float,
+    family: str = "means",
     progress: Progress = silent,
 ) -> NDArray[np.float32]:
     """Feature rows of every variant of every photo, in batches that bound memory.
@@ -278,7 +287,7 @@ def photo_rows(
     ----------
     thumbs, frames, kinds, detail
         As for `variant_means`.
-    space, adjust
+    space, adjust, family
         As for `feature_rows`.
     progress : callable
         Given a step of phase ``"features"`` for every batch.
@@ -293,6 +302,6 @@ def photo_rows(
         progress(Step("features", start, count, "describing photos"))
         part = slice(start, start + _BATCH)
         means = variant_means(thumbs[part], frames[part], kinds, detail)
-        rows[part] = feature_rows(means, space=space, adjust=adjust)
+        rows[part] = feature_rows(means, space=space, adjust=adjust, family=family)
     progress(Step("features", count, count, "describing photos"))
     return rows

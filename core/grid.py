@@ -1,4 +1,8 @@
-"""The grid: which part of the target each cell shows."""
+"""The grid: which part of the target each cell shows.
+
+A grid is a raster of equal units. A cell is a box of units, as wide as it is
+high in them, so that all cells have one aspect; in a plain grid each is one unit.
+"""
 
 import math
 from dataclasses import dataclass
@@ -12,13 +16,13 @@ from smalti.core.errors import BadInput
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A rectangular grid of equal cells over a target.
+    """A rectangular raster of equal units over a target.
 
     Attributes
     ----------
     columns, rows : int
     aspect : float
-        Width of a cell over its height.
+        Width of a unit over its height, and so of every cell.
     window : tuple of float
         Left, top, width, height in target pixels of what the grid covers; it
         reaches beyond the target where the target is padded.
@@ -31,7 +35,7 @@ class Grid:
 
     @property
     def cells(self) -> int:
-        """Number of cells; cell i is at row ``i // columns``, column ``i % columns``."""
+        """Number of units: of cells, where each is one. Unit i is at row ``i // columns``."""
         return self.columns * self.rows
 
     def tile_size(self, width: int) -> tuple[int, int]:
@@ -148,8 +152,44 @@ def canvas(
     return np.asarray(picture.resize(size, Image.Resampling.BICUBIC, box=box))
 
 
+def unit_boxes(grid: Grid) -> NDArray[np.intp]:
+    """Boxes of a plain grid: left, top and side of each cell in units, (n, 3), along rows."""
+    row, column = np.divmod(np.arange(grid.cells), grid.columns)
+    return np.stack([column, row, np.ones(grid.cells, np.intp)], axis=1)
+
+
+def board(grid: Grid, boxes: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Say which cell covers each unit.
+
+    Parameters
+    ----------
+    grid : Grid
+    boxes : ndarray of shape (n, 3), intp
+        Left, top and side in units.
+
+    Returns
+    -------
+    ndarray of shape (rows, columns), intp
+
+    Raises
+    ------
+    ValueError
+        If the boxes leave a unit out, overlap, or reach outside.
+    """
+    cover = np.full((grid.rows, grid.columns), -1)
+    area = 0
+    for cell, (left, top, side) in enumerate(boxes.tolist()):
+        cover[top : top + side, left : left + side] = cell
+        area += side * side
+    inside = (boxes[:, :2] >= 0).all() and (boxes[:, 2] >= 1).all()
+    inside = inside and (boxes[:, :2] + boxes[:, 2:] <= (grid.columns, grid.rows)).all()
+    if not inside or area != grid.cells or (cover < 0).any():
+        raise ValueError("the cells do not cover the grid, each unit once")
+    return cover
+
+
 def cells_of(picture: NDArray[np.uint8], grid: Grid) -> NDArray[np.uint8]:
-    """Cut a canvas into its cells.
+    """Cut a canvas into its units.
 
     Parameters
     ----------
@@ -163,3 +203,24 @@ def cells_of(picture: NDArray[np.uint8], grid: Grid) -> NDArray[np.uint8]:
     side = picture.shape[0] // grid.rows
     split = picture.reshape(grid.rows, side, grid.columns, side, 3)
     return split.swapaxes(1, 2).reshape(grid.cells, side, side, 3)
+
+
+def cut_out(picture: NDArray[np.uint8], grid: Grid, boxes: NDArray[np.intp]) -> NDArray[np.uint8]:
+    """Cut boxes of one size out of a canvas.
+
+    Parameters
+    ----------
+    picture : ndarray of shape (rows * c, columns * c, 3)
+    grid : Grid
+    boxes : ndarray of shape (n, 3), intp
+        Of equal sides s.
+
+    Returns
+    -------
+    ndarray of shape (n, s * c, s * c, 3)
+    """
+    unit = picture.shape[0] // grid.rows
+    side = int(boxes[0, 2]) * unit
+    views = np.lib.stride_tricks.sliding_window_view(picture, (side, side), axis=(0, 1))
+    corners = boxes[:, :2] * unit
+    return np.ascontiguousarray(views[corners[:, 1], corners[:, 0]].transpose(0, 2, 3, 1))

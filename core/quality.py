@@ -128,17 +128,21 @@ def measure(target: Picture, mosaic: Picture, *, columns: int, rows: int) -> Qua
     )
 
 
-def usage(photo: npt.NDArray[np.integer], group: npt.NDArray[np.integer], columns: int) -> Usage:
+def usage(
+    photo: npt.NDArray[np.integer],
+    group: npt.NDArray[np.integer],
+    place: npt.NDArray[np.floating] | npt.NDArray[np.integer],
+) -> Usage:
     """Count how often photos repeat, and how close to each other.
 
     Parameters
     ----------
     photo : ndarray of int, shape (n,)
-        The photo in each cell, row by row.
+        The photo in each cell.
     group : ndarray of int, shape (m,)
         The group of near-twins each photo belongs to; a group counts as one photo.
-    columns : int
-        Cells in a row.
+    place : ndarray of shape (n, 2)
+        Middle of each cell, column and row.
 
     Returns
     -------
@@ -154,8 +158,8 @@ def usage(photo: npt.NDArray[np.integer], group: npt.NDArray[np.integer], column
 
     # One tree for all groups: each lies in a plane of its own, and the planes are
     # further apart than any two cells.
-    row, column = np.divmod(np.arange(len(photo)), columns)
-    points = np.stack([column, row, plane * (columns + len(photo) // columns + 1)], axis=1)
+    far = float(np.ptp(place, axis=0).sum()) + 1
+    points = np.column_stack([place, plane * far])
     distance, _ = cKDTree(points).query(points, k=2)
     return Usage(len(uses), most, float(np.asarray(distance)[:, 1].min()))
 

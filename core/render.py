@@ -1,4 +1,4 @@
-"""A layout to bands of pixels, one row of cells each."""
+"""A layout to bands of pixels, as high as rows of cells are that none reaches beyond."""
 
 from collections.abc import Iterator
 from concurrent.futures import Executor
@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from smalti.core.adjust import moved
 from smalti.core.features import Variant, inner_boxes, oriented
 from smalti.core.grid import Grid
 from smalti.core.picture import Picture
 from smalti.core.progress import Progress, each_result, silent
 from smalti.core.source import Source, is_tile, open_source
+from smalti.core.transfer import Transfer, transferred
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,27 +30,36 @@ class Layout:
     frames : ndarray of shape (p, 4), float64
         Window of each photo from which variants are cut, as fractions of it.
     variants : tuple of Variant
+    boxes : ndarray of shape (n, 3), intp
+        Left, top and side of each cell, in units of the grid.
     photo, variant : ndarray of shape (n,), intp
         Index into `sources` and `variants` of each cell.
-    shift : ndarray of shape (n, 3), int16
-        sRGB added to the tile of each cell.
+    shift, gain : ndarray of shape (n, 3), int16
+        How the colours of each cell's tile are moved; see `smalti.core.adjust`.
+    transfer : Transfer or None
+        What is done to the colours of all photos before.
     """
 
     grid: Grid
     sources: tuple[Source, ...]
     frames: NDArray[np.float64]
     variants: tuple[Variant, ...]
+    boxes: NDArray[np.intp]
     photo: NDArray[np.intp]
     variant: NDArray[np.intp]
     shift: NDArray[np.int16]
+    gain: NDArray[np.int16]
+    transfer: Transfer | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Tile:
     source: Source
-    box: tuple[float, float, float, float]
+    window: tuple[float, float, float, float]  # of the photo
     variant: Variant
-    shift: tuple[int, int, int]
+    place: tuple[int, int, int]  # left, top and side in its band, units
+    shift: NDArray[np.int16]
+    gain: NDArray[np.int16]
 
 
 def bands(
@@ -65,7 +76,7 @@ def bands(
     ----------
     layout : Layout
     tile_px : int
-        Width of a tile, px.
+        Width of a unit, px.
     max_pixels : int
         Of a photo; larger ones are refused.
     executor : Executor, optional
@@ -75,7 +86,8 @@ def bands(
 
     Yields
     ------
-    ndarray of shape (tile height, columns * tile_px, 3), uint8 sRGB
+    ndarray of shape (h, columns * tile_px, 3), uint8 sRGB
+        As high as the units between two of `band_rows`; a tile, in a plain grid.
 
     Raises
     ------
@@ -83,15 +95,17 @@ def bands(
         If a photo can no longer be read.
     """
     grid = layout.grid
-    size = grid.tile_size(tile_px)
-    rows = [
-        tuple(_tile(layout, cell) for cell in range(start, start + grid.columns))
-        for start in range(0, grid.cells, grid.columns)
-    ]
+    rows = _rows(layout)
     # Cells of a sheet are in memory already: sending bands between processes costs more.
     decoding = not all(is_tile(source) for source in layout.sources)
     yield from each_result(
-        partial(_band, size=size, max_pixels=max_pixels),
+        partial(
+            _band,
+            columns=grid.columns,
+            size=grid.tile_size(tile_px),
+            transfer=layout.transfer,
+            max_pixels=max_pixels,
+        ),
         rows,
         phase="render",
         text="drawing",
@@ -101,21 +115,61 @@ def bands(
     )
 
 
-def _tile(layout: Layout, cell: int) -> _Tile:
+def band_rows(layout: Layout) -> NDArray[np.intp]:
+    """Find where bands begin and end: rows of units that no cell reaches across, (b + 1,)."""
+    across = np.zeros(layout.grid.rows + 1, np.intp)
+    np.add.at(across, layout.boxes[:, 1] + 1, 1)
+    np.add.at(across, layout.boxes[:, 1] + layout.boxes[:, 2], -1)
+    return np.flatnonzero(np.cumsum(across) == 0)
+
+
+def _rows(layout: Layout) -> list[tuple[_Tile, ...]]:
+    """Tiles of each band, along rows."""
+    edges = band_rows(layout)
+    band = np.searchsorted(edges, layout.boxes[:, 1], side="right") - 1
+    rows: list[list[_Tile]] = [[] for _ in edges[1:]]
+    for cell in np.lexsort((layout.boxes[:, 0], layout.boxes[:, 1])).tolist():
+        rows[band[cell]].append(_tile(layout, cell, int(edges[band[cell]])))
+    return [tuple(row) for row in rows]
+
+
+def _tile(layout: Layout, cell: int, first: int) -> _Tile:
     photo, kind = layout.photo[cell], layout.variants[layout.variant[cell]]
-    box = inner_boxes(layout.frames[photo : photo + 1], kind)[0]
-    red, green, blue = layout.shift[cell].tolist()
-    left, top, width, height = box.tolist()
-    return _Tile(layout.sources[photo], (left, top, width, height), kind, (red, green, blue))
+    window = inner_boxes(layout.frames[photo : photo + 1], kind)[0]
+    left, top, width, height = window.tolist()
+    column, row, side = layout.boxes[cell].tolist()
+    return _Tile(
+        layout.sources[photo],
+        (left, top, width, height),
+        kind,
+        (column, row - first, side),
+        layout.shift[cell],
+        layout.gain[cell],
+    )
 
 
-def _band(tiles: tuple[_Tile, ...], *, size: tuple[int, int], max_pixels: int) -> NDArray[np.uint8]:
-    drawn = [_draw(tile, size, max_pixels) for tile in tiles]
-    return np.concatenate(drawn, axis=1)
+def _band(
+    tiles: tuple[_Tile, ...],
+    *,
+    columns: int,
+    size: tuple[int, int],
+    transfer: Transfer | None,
+    max_pixels: int,
+) -> NDArray[np.uint8]:
+    width, height = size
+    rows = max(tile.place[1] + tile.place[2] for tile in tiles)
+    out = np.empty((rows * height, columns * width, 3), np.uint8)
+    for tile in tiles:
+        left, top, side = tile.place
+        drawn = _draw(tile, (side * width, side * height), transfer, max_pixels)
+        out[top * height : (top + side) * height, left * width : (left + side) * width] = drawn
+    return out
 
 
-def _draw(tile: _Tile, size: tuple[int, int], max_pixels: int) -> NDArray[np.uint8]:
-    left, top, width, height = tile.box
+def _draw(
+    tile: _Tile, size: tuple[int, int], transfer: Transfer | None, max_pixels: int
+) -> NDArray[np.uint8]:
+    left, top, width, height = tile.window
     # A photo is decoded no larger than its window needs.
     needed = (int(np.ceil(size[0] / width)), int(np.ceil(size[1] / height)))
     pixels = _photo(tile.source, needed, max_pixels)
@@ -126,9 +180,9 @@ def _draw(tile: _Tile, size: tuple[int, int], max_pixels: int) -> NDArray[np.uin
     cut = size if tile.variant.turn % 2 == 0 else size[::-1]
     drawn = Image.fromarray(pixels).resize(cut, Image.Resampling.LANCZOS, box=window)
     upright = oriented(np.asarray(drawn), tile.variant)
-    if any(tile.shift):
-        upright = (upright + np.array(tile.shift, np.int16)).clip(0, 255).astype(np.uint8)
-    return upright
+    if transfer is not None:
+        upright = transferred(upright, transfer)
+    return moved(upright, tile.shift, tile.gain)
 
 
 @lru_cache(maxsize=256)  # a photo used often is decoded once; each is a few tiles large

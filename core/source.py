@@ -1,5 +1,6 @@
 """Where photos are: folders, files, globs, zip archives, sheets and arrays."""
 
+import fnmatch
 import os
 import re
 import zipfile
@@ -76,6 +77,41 @@ def label(source: Source) -> str:
 def full_name(source: Source) -> str:
     """Name a photo for messages: its path and, in an archive, the member's."""
     return f"{source.file}/{source.part}" if source.part else source.file
+
+
+def named(sources: Sequence[Source], word: str) -> list[int]:
+    """Find the photos that a word of the user stands for.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+    word : str
+        A path, the end of one from a file name on, a `label`, or a glob of
+        these. What is there by that very name is meant before any glob.
+
+    Returns
+    -------
+    list of int
+        Which of the sources.
+    """
+    plain = os.path.expanduser(word).replace(os.sep, "/")
+    ends = (os.path.abspath(plain).replace(os.sep, "/"), plain)
+    names = [full_name(source).replace(os.sep, "/") for source in sources]
+    found = [
+        i
+        for i, name in enumerate(names)
+        if name in ends or name.endswith("/" + plain) or label(sources[i]) == word
+    ]
+    if found:
+        return found
+    whole = re.compile(fnmatch.translate(plain if plain.startswith("/") else "*/" + plain))
+    below = re.compile(fnmatch.translate(ends[0])) if "/" in plain else whole
+    labels = re.compile(fnmatch.translate(word))
+    return [
+        i
+        for i, name in enumerate(names)
+        if whole.match(name) or below.match(name) or labels.match(label(sources[i]))
+    ]
 
 
 def is_tile(source: Source) -> bool:

@@ -17,7 +17,16 @@ from smalti.plugin.options import (
     with_common,
 )
 from smalti.plugin.sections import Sectioned
-from smalti.request import FORMATS, METRICS, SOLVERS, SPACES, VARIANTS, Photomosaic
+from smalti.request import (
+    CORRECTIONS,
+    FEATURES,
+    FORMATS,
+    METRICS,
+    SOLVERS,
+    SPACES,
+    VARIANTS,
+    Photomosaic,
+)
 
 
 def _aspect(value: str | tuple[float, float]) -> tuple[float, float]:
@@ -57,10 +66,13 @@ def _variants(value: str | tuple[str, ...]) -> tuple[str, ...]:
     epilog=EXIT_CODES,
     sections={
         "Output": ["output", "tile_px", "width_cm", "dpi", "quality"],
-        "Grid": ["cells", "grid", "aspect", "fit", "crop"],
-        "Use of photos": ["max_uses", "repeats", "twins"],
-        "Search": ["solver", "time_limit"],
-        "Look": ["adjust", "variants", "space", "detail", "metric", "background"],
+        "Grid": ["cells", "grid", "adaptive", "aspect", "fit", "crop"],
+        "Use of photos": [
+            *("max_uses", "spacing", "ban", "must_appear", "lock", "repeats", "twins"),
+        ],
+        "Search": ["solver", "audit", "time_limit"],
+        "Look": ["adjust", "correction", "transfer", "weight", "variants", "background"],
+        "Comparison": ["features", "detail", "space", "metric"],
     },
 )
 @click.argument("target")
@@ -73,6 +85,7 @@ def _variants(value: str | tuple[str, ...]) -> tuple[str, ...]:
     help="About how many cells.  [default: 3000, or 3/4 of the photos]",
 )
 @click.option("--grid", type=columns_by_rows, metavar="COLSxROWS", help="Columns and rows exactly.")
+@click.option("--adaptive", is_flag=True, help="Cells of 3 sizes, small where there is detail.")
 @click.option(
     "--aspect",
     type=_aspect,
@@ -122,6 +135,26 @@ def _variants(value: str | tuple[str, ...]) -> tuple[str, ...]:
     help="Times a photo may appear.",
 )
 @click.option(
+    "--spacing",
+    metavar="D",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Cells from one copy of a photo to the next, as far as it goes.",
+)
+@click.option(
+    "--ban", metavar="FILE", multiple=True, help="A photo, or glob of photos, never used; repeat."
+)
+@click.option(
+    "--must-appear", metavar="FILE", multiple=True, help="A photo, or glob, used for sure; repeat."
+)
+@click.option(
+    "--lock",
+    metavar="COL,ROW=FILE",
+    multiple=True,
+    help="That photo in that cell, 1,1 at the top left; repeat.",
+)
+@click.option(
     "--repeats",
     type=click.Choice(["limited", "free"]),
     default="limited",
@@ -144,6 +177,27 @@ def _variants(value: str | tuple[str, ...]) -> tuple[str, ...]:
     help="How far tile colours move to the cell's.",
 )
 @click.option(
+    "--correction",
+    type=click.Choice(CORRECTIONS),
+    default="shift",
+    show_default=True,
+    help="How they move; 'scale' loses contrast, not colours beyond range.",
+)
+@click.option(
+    "--transfer",
+    metavar="S",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="How far all photos first take on the target's palette.",
+)
+@click.option(
+    "--weight",
+    metavar="WHAT",
+    default="",
+    help="What counts more: edges, faces, or a FILE, light where it does.",
+)
+@click.option(
     "--variants",
     type=_variants,
     metavar="LIST",
@@ -157,6 +211,13 @@ def _variants(value: str | tuple[str, ...]) -> tuple[str, ...]:
     default="rgb",
     show_default=True,
     help="Colour space of the comparison.",
+)
+@click.option(
+    "--features",
+    type=click.Choice(FEATURES),
+    default="means",
+    show_default=True,
+    help="What is compared: block means, or signs of wavelets (in YIQ).",
 )
 @click.option(
     "--detail",
@@ -181,6 +242,11 @@ def _variants(value: str | tuple[str, ...]) -> tuple[str, ...]:
     help="How photos are chosen; all but 'exact' only come near.",
 )
 @click.option(
+    "--audit/--no-audit",
+    default=True,
+    help="Prove the exact answer by a pass over all pairs, or not.  [default: audit]",
+)
+@click.option(
     "--time-limit",
     metavar="S",
     type=click.FloatRange(min=0, min_open=True),
@@ -189,11 +255,17 @@ def _variants(value: str | tuple[str, ...]) -> tuple[str, ...]:
 @quality_option
 @seed_option
 @click.option("--dry-run", is_flag=True, help="Say what would be made; write nothing.")
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Say what more photos would bring, from parts of them; write nothing.",
+)
 @strict_option
 @with_common
 def photo(
     output: str | None,
     dry_run: bool,
+    explain: bool,
     jobs: int | None,
     as_json: bool,
     debug: bool,
@@ -208,7 +280,7 @@ def photo(
     Every photo appears once. Tile colours move 7/10 of the way to those of their
     cell (--adjust 0.7; the summary says by how much); nothing of the target is blended in.
     """
-    if not output and not dry_run:
+    if not output and not dry_run and not explain:
         raise click.UsageError("say what to write: -o mosaic.jpg, or -o mosaic.html to zoom into")
     request = Photomosaic(output=output or "", **asked)
     from smalti.mosaic import make_mosaic
@@ -218,8 +290,15 @@ def photo(
         ahead = run_job(lambda **how: forecast(request, **how), jobs, quiet)
         report.tell(ahead.report(), report.forecast_text(ahead), as_json=as_json, quiet=quiet)
         return
+    if explain:
+        from smalti.supply import explain as explained
+
+        supply = run_job(lambda **how: explained(request, **how), jobs, quiet)
+        report.tell(supply.report(), report.supply_text(supply), as_json=as_json, quiet=quiet)
+        return
     made = run_job(lambda **how: make_mosaic(request, **how), jobs, quiet)
     if not quiet:
         report.warn_skipped(made.skipped)
         report.warn_small(made)
+        report.warn_near(made)
     report.tell(made.report(), report.summary(made), as_json=as_json, quiet=quiet)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from smalti.jigsaw_mosaic import JigsawMosaic
     from smalti.mosaic import Mosaic
     from smalti.plan import Forecast
+    from smalti.supply import Supply
 
 _SMALL_CM = 1.3  # a tile printed smaller than this can hardly be made out
 
@@ -50,6 +51,18 @@ def warn_small(made: "GridMosaic") -> None:
         )
 
 
+def warn_near(made: "GridMosaic") -> None:
+    """Warn of copies nearer to each other than was asked."""
+    wishes = made.wishes
+    if wishes.too_near:
+        click.echo(
+            f"smalti: {wishes.too_near:,} cells lie nearer to a copy of their photo than "
+            f"{wishes.spacing}, the nearest {wishes.spacing_reached} apart: the photos allow no "
+            "more (add photos, or give a smaller --spacing or a larger --max-uses)",
+            err=True,
+        )
+
+
 def summary(made: "Mosaic") -> str:
     """Tell what a mosaic came out as, what was done to its tiles, and what to do next."""
     from smalti.flat_mosaic import FlatMosaic
@@ -65,16 +78,42 @@ def _grid_summary(made: "GridMosaic") -> str:
     width, height = grid.tile_size(made.project.tile_px)
     most = quality.max_uses or 1
     use = "each once" if most == 1 else f"one of them {most} times"
-    return "\n".join(
-        [
-            f"{made.output}  {width * grid.columns} x {height * grid.rows} px",
-            f"{grid.columns} x {grid.rows} cells, {quality.distinct:,} of {made.photos:,} photos, "
-            f"{use}; colours moved by {quality.alteration_rms:.0f} of 255, nothing blended in",
-            f"SSIM {quality.ssim_quarter:.3f}, colour difference {quality.delta_e_cell:.1f} "
-            "seen from afar (not validated against human judgement)",
-            f"make it again at another size: smalti render {made.project_file} -o OUT --tile-px N",
-        ]
-    )
+    cells = f"{grid.columns} x {grid.rows} cells"
+    if made.project.request.adaptive:
+        cells = f"{len(made.assignment.photo):,} cells of three sizes"
+    lines = [
+        f"{made.output}  {width * grid.columns} x {height * grid.rows} px",
+        f"{cells}, {quality.distinct:,} of {made.photos:,} photos, "
+        f"{use}; colours moved by {quality.alteration_rms:.0f} of 255, nothing blended in",
+        f"SSIM {quality.ssim_quarter:.3f}, colour difference {quality.delta_e_cell:.1f} "
+        "seen from afar (not validated against human judgement)",
+        *_wishes(made),
+        f"make it again at another size: smalti render {made.project_file} -o OUT --tile-px N",
+    ]
+    return "\n".join(lines)
+
+
+def _wishes(made: "GridMosaic") -> list[str]:
+    """Tell what came of bans, locks and spacing."""
+    wishes, laid = made.wishes, made.assignment
+    kept = [
+        f"{count:,} {name}"
+        for count, name in (
+            (wishes.banned, "banned"),
+            (wishes.must_appear, "sure to appear"),
+            (wishes.locked, "locked in place"),
+        )
+        if count
+    ]
+    lines = [f"photos {', '.join(kept)}: all kept"] if kept else []
+    if wishes.spacing > 1:
+        reached = wishes.spacing_reached
+        apart = (
+            "no photo has copies" if reached is None else f"copies {reached} or more cells apart"
+        )
+        gap = f"{laid.gap:.1%} above the optimum without spacing"
+        lines.append(f"{apart} (asked for {wishes.spacing}), {gap}")
+    return lines
 
 
 def _without_frame(made: "FlatMosaic | JigsawMosaic") -> str:
@@ -114,13 +153,33 @@ def forecast_text(ahead: "Forecast") -> str:
     v, request = ahead.report(), ahead.request
     free = request.repeats == "free"
     use = "the nearest everywhere" if free else f"each at most {request.max_uses} x"
+    cells = f"{v['columns']} x {v['rows']} = {v['cells']:,} cells"
+    if request.adaptive:
+        cells = (
+            f"{v['cells']:,} cells of three sizes on {v['columns']} x {v['rows']} of the smallest"
+        )
     print_size = f"{v['width_cm']} x {v['height_cm']} cm at {request.dpi:g} dpi"
     return "\n".join(
         [
-            f"grid    {v['columns']} x {v['rows']} = {v['cells']:,} cells",
+            f"grid    {cells}",
             f"photos  {v['photos']:,}, {v['different']:,} of them different, {use}",
             f"size    {v['width']} x {v['height']} px, {print_size}",
             f"needs   about {v['memory_mb']:,} MB of memory, {v['disk_mb']:,} MB of disk, "
             f"{v['seconds']:,} s",
         ]
     )
+
+
+def supply_text(supply: "Supply") -> str:
+    """Tell how the error falls with the number of photos."""
+    most = max(supply.errors)
+    lines = [f"error on {supply.cells:,} cells by number of different photos, of that with all:"]
+    lines += [
+        f"{photos:>9,}  {error:>5.0%}  {'#' * round(40 * error / most if most else 0)}"
+        for photos, error in zip(supply.photos, supply.errors, strict=True)
+    ]
+    lines += [
+        f"with {more:,} more photos like these it would fall by about {supply.expected(more):.0%}"
+        for more in supply.more()
+    ]
+    return "\n".join(lines)

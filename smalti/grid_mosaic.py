@@ -12,34 +12,52 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import smalti
-from smalti.core.adjust import alteration, colour_shifts
-from smalti.core.assign import Assignment, assign
+from smalti.core.adjust import UNIT, alteration, colour_shifts, scale_and_shift
+from smalti.core.assign import Assignment
 from smalti.core.atomic import write_bytes
 from smalti.core.errors import printable
-from smalti.core.features import (
-    Variant,
-    block_means,
-    feature_rows,
-    photo_rows,
-    tile_means,
-    variants,
-)
-from smalti.core.grid import Grid, canvas, cells_of
+from smalti.core.features import tile_means
+from smalti.core.grid import board, canvas
 from smalti.core.page import link_to, write_page
 from smalti.core.picture import MAX_PIXELS
 from smalti.core.progress import Progress, Step, silent
 from smalti.core.quality import Quality, measure, usage
-from smalti.core.render import Layout, bands
+from smalti.core.render import Layout, band_rows, bands
 from smalti.core.source import Skipped, label
 from smalti.core.writers import check_output, write_picture
 from smalti.grid_project import GridProject, grid_text
-from smalti.plan import CELL_PX, Plan, make_plan, target_file
+from smalti.matching import Described, describe, match
+from smalti.plan import Plan, canvas_px, make_plan, target_file
 from smalti.project import project_path
 from smalti.request import Photomosaic
 from smalti.resources import Stopwatch, peak_mb
 
 _BATCH = 4096  # tiles whose colour moves are found at a time
-_CANVAS = 12_000_000  # px of the largest copy of the target that is kept
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What was asked of single photos, and what came of it.
+
+    Attributes
+    ----------
+    banned, must_appear, locked : int
+        Photos never used, photos used at least once, cells with a photo of their
+        own: all kept, or there is no mosaic.
+    spacing : int
+        How far copies should lie apart, in cells.
+    spacing_reached : int or None
+        Distance of the nearest two; None if no photo has copies, or nothing was asked.
+    too_near : int
+        Cells nearer to a copy than asked.
+    """
+
+    banned: int
+    must_appear: int
+    locked: int
+    spacing: int
+    spacing_reached: int | None
+    too_near: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +76,7 @@ class GridMosaic:
         Files left out, each with its reason.
     seconds : dict
         Wall time by phase: index, features, assign, render, total.
+    wishes : Wishes
     output, project_file : Path or None
         What was written.
     """
@@ -68,6 +87,7 @@ class GridMosaic:
     photos: int
     skipped: tuple[Skipped, ...]
     seconds: dict[str, float]
+    wishes: Wishes
     output: Path | None = None
     project_file: Path | None = None
 
@@ -90,7 +110,7 @@ class GridMosaic:
         return {
             "output": _text(self.output),
             "project": _text(self.project_file),
-            "cells": grid.cells,
+            "cells": len(laid.photo),
             "columns": grid.columns,
             "rows": grid.rows,
             "photos": self.photos,
@@ -103,6 +123,7 @@ class GridMosaic:
                 "certified": laid.certified,
                 "certificate": None if proof is None else asdict(proof),
             },
+            "wishes": asdict(self.wishes),
             "quality": asdict(self.quality),
             "seconds": self.seconds,
             "peak_mb": peak_mb(),
@@ -149,39 +170,26 @@ def make_photomosaic(
     lap("index")
 
     grid, library = plan.grid, plan.library
-    kinds = variants(request.variants, square=math.isclose(grid.aspect, 1, rel_tol=1e-3))
-    cell_px = _canvas_px(grid, request.detail)
-    cells = cells_of(canvas(plan.target, grid, cell_px, plan.background), grid)
-    whole = np.broadcast_to([0.0, 0, 1, 1], (grid.cells, 4))
-    means = block_means(cells, whole, request.detail)
-    cell_rows = feature_rows(means, space=request.space, adjust=request.adjust)
-    rows = photo_rows(
-        library.thumbs,
-        plan.frames,
-        kinds,
-        detail=request.detail,
-        space=request.space,
-        adjust=request.adjust,
-        progress=progress,
-    )
+    described = describe(plan, request, progress)
     lap("features")
 
-    laid = _solve(plan, request, cell_rows, rows, progress)
-    del rows
+    laid, spaced = match(plan, request, described, progress)
     lap("assign")
 
-    layout = _lay_out(plan, laid, kinds, means.mean((1, 2)), request.adjust)
+    layout, altered = _lay_out(plan, request, described, laid)
+    del described
     project = GridProject(request, layout, plan.tile_px)
-    compared = min(cell_px, *grid.tile_size(plan.tile_px))
+    compared = min(canvas_px(grid, 1), *grid.tile_size(plan.tile_px))
     goal = canvas(plan.target, grid, compared, plan.background)
     output, project_file, likeness = _draw(project, goal, compared, executor, progress)
     lap("render")
 
-    counts = usage(laid.photo, library.group, grid.columns)
+    middles = plan.boxes[:, :2] + plan.boxes[:, 2:] / 2
+    counts = usage(laid.photo, library.group, middles)
     quality = replace(
         likeness,
         **counts._asdict(),
-        alteration_rms=alteration(layout.shift),
+        alteration_rms=float(np.median(altered)),
         target_blend=0.0,
     )
     return GridMosaic(
@@ -191,6 +199,14 @@ def make_photomosaic(
         len(library.sources),
         library.skipped,
         lap.seconds(),
+        Wishes(
+            banned=plan.limits.asked,
+            must_appear=len(plan.limits.required),
+            locked=len(plan.locks),
+            spacing=request.spacing,
+            spacing_reached=None if spaced is None else spaced.spacing,
+            too_near=0 if spaced is None else spaced.violations,
+        ),
         output,
         project_file,
     )
@@ -217,69 +233,38 @@ def render_grid(
     return size
 
 
-def _solve(
-    plan: Plan,
-    request: Photomosaic,
-    cells: NDArray[np.float32],
-    photos: NDArray[np.float32],
-    progress: Progress,
-) -> Assignment:
-    """Lay photos on cells by the solver asked for; free repeats need none but the nearest."""
-    if request.solver == "exact" or request.repeats == "free":
-        return assign(
-            cells,
-            photos,
-            group=plan.group,
-            capacity=None if request.repeats == "free" else request.max_uses,
-            metric=request.metric,
-            seed=request.seed,
-            progress=progress,
-        )
-    from smalti.core.heuristics.costs import pose
-    from smalti.core.heuristics.solvers import solve
-
-    problem = pose(
-        cells,
-        photos,
-        group=plan.group,
-        capacity=request.max_uses,
-        metric=request.metric,
-        pictures=plan.library.thumbs,
-        columns=plan.grid.columns,
-    )
-    rng = np.random.default_rng(request.seed)
-    limit = request.time_limit
-    return solve(request.solver, problem, rng, time_limit=limit, progress=progress).assignment
-
-
-def _canvas_px(grid: Grid, detail: int) -> int:
-    return max(detail, min(CELL_PX, math.isqrt(_CANVAS // grid.cells)))
-
-
 def _lay_out(
-    plan: Plan,
-    laid: Assignment,
-    kinds: tuple[Variant, ...],
-    goals: NDArray[np.float32],
-    adjust: float,
-) -> Layout:
-    """Keep the photos that are used, and find each tile's colour move."""
+    plan: Plan, request: Photomosaic, described: Described, laid: Assignment
+) -> tuple[Layout, NDArray[np.float64]]:
+    """Keep the photos that are used, and find how each tile's colours move, and how far."""
     used, photo = np.unique(laid.photo, return_inverse=True)
-    shift = np.empty((len(photo), 3), np.int16)
+    shift = np.zeros((len(photo), 3), np.int16)
+    gain = np.full((len(photo), 3), UNIT, np.int16)
+    altered = np.empty(len(photo))
     for start in range(0, len(photo), _BATCH):
         part = slice(start, start + _BATCH)
         owner, kind = laid.photo[part], laid.variant[part]
-        tiles = tile_means(plan.library.thumbs[owner], plan.frames[owner], kinds, kind, 8)
-        shift[part] = colour_shifts(tiles, goals[part], adjust)
-    return Layout(
+        how = (plan.frames[owner], described.kinds, kind, 8)
+        tiles = tile_means(described.thumbs[owner], *how)
+        if request.correction == "scale" and request.adjust:
+            shift[part], gain[part] = scale_and_shift(tiles, described.goals[part], request.adjust)
+        else:
+            shift[part] = colour_shifts(tiles, described.goals[part], request.adjust)
+        taken = tile_means(plan.library.thumbs[owner], *how) if described.transfer else tiles
+        altered[part] = alteration(taken, tiles, shift[part], gain[part])
+    layout = Layout(
         grid=plan.grid,
         sources=tuple(plan.library.sources[j] for j in used),
         frames=plan.frames[used],
-        variants=kinds,
+        variants=described.kinds,
+        boxes=plan.boxes,
         photo=photo.astype(np.intp),
         variant=laid.variant,
         shift=shift,
+        gain=gain,
+        transfer=described.transfer,
     )
+    return layout, altered
 
 
 def _draw(
@@ -291,11 +276,11 @@ def _draw(
 ) -> tuple[Path | None, Path | None, Quality]:
     """Draw the mosaic once: into its file if there is one, and small for the comparison."""
     grid = project.layout.grid
-    small = np.empty_like(goal)
+    small, edges = np.empty_like(goal), compared * band_rows(project.layout)
     drawn = _watched(
         bands(project.layout, project.tile_px, max_pixels=MAX_PIXELS, executor=executor,
               progress=progress),
-        lambda row, band: _shrink_into(small[row * compared : (row + 1) * compared], band),
+        lambda k, band: _shrink_into(small[edges[k] : edges[k + 1]], band),
     )  # fmt: skip
     output = Path(project.request.output) if project.request.output else None
     if output is None:
@@ -338,9 +323,10 @@ def _write(project: GridProject, drawn: Iterator[NDArray[np.uint8]], output: Pat
         rows=layout.grid.rows,
         labels=[label(source) for source in layout.sources],
         links=[link_to(source.file, output) for source in layout.sources],
-        tile=layout.photo,
+        tile=layout.photo[board(layout.grid, layout.boxes)].ravel(),
         title=target_file(request.target).stem,
-        facts=[("tiles", f"{layout.grid.cells:,}"), ("photos", f"{len(layout.sources):,}")],
+        outlined=not request.adaptive,
+        facts=[("tiles", f"{len(layout.photo):,}"), ("photos", f"{len(layout.sources):,}")],
     )
 
 

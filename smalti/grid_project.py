@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smalti.core.adjust import UNIT
 from smalti.core.features import Variant
-from smalti.core.grid import Grid
+from smalti.core.grid import Grid, board, unit_boxes
 from smalti.core.render import Layout
-from smalti.project import absolute, project_text, relative, whole
+from smalti.core.transfer import Transfer
+from smalti.project import absolute, project_text, real, relative, whole
 from smalti.request import Photomosaic, Request
 
 _MAX_CELLS = 50_000_000
@@ -27,7 +29,7 @@ class GridProject:
     layout : Layout
         Which photo lies where.
     tile_px : int
-        Width of a tile as it was rendered, px.
+        Width of a unit of the grid as it was rendered, px.
     """
 
     request: Photomosaic
@@ -41,7 +43,8 @@ def grid_text(project: GridProject, folder: Path) -> str:
     Photos below or near the folder are named relative to it, so that the
     folder can be moved together with them.
     """
-    layout, grid = project.layout, project.layout.grid
+    layout, grid, moves = project.layout, project.layout.grid, project.layout.transfer
+    plain = len(layout.boxes) == grid.cells
     return project_text(
         project.request,
         {
@@ -59,7 +62,10 @@ def grid_text(project: GridProject, folder: Path) -> str:
                 "photo": layout.photo.tolist(),
                 "variant": layout.variant.tolist(),
                 "shift": layout.shift.tolist(),
+                "gain": layout.gain.tolist(),
             },
+            "boxes": None if plain else layout.boxes.tolist(),
+            "transfer": None if moves is None else [moves.matrix.tolist(), moves.offset.tolist()],
         },
     )
 
@@ -74,21 +80,26 @@ def build_grid(request: Request, data: dict[str, Any], folder: Path) -> GridProj
         Variant(float(x), float(y), float(size), bool(mirror), int(turn))
         for x, y, size, mirror, turn in data["variants"]
     )
-    boxes = np.array([kind[:3] for kind in kinds], float).reshape(-1, 3)
-    if not _inside(boxes[:, :2], boxes[:, 2:]) or not all(0 <= k.turn <= 3 for k in kinds):
+    inner = np.array([kind[:3] for kind in kinds], float).reshape(-1, 3)
+    if not _inside(inner[:, :2], inner[:, 2:]) or not all(0 <= k.turn <= 3 for k in kinds):
         raise ValueError("a variant lies outside its photo")
     frames = np.array(data["frames"], float)
     if frames.shape != (len(sources), 4) or not _inside(frames[:, :2], frames[:, 2:]):
         raise ValueError("frames are not a window inside each photo")
     laid = data["assignment"]
+    boxes = _boxes(data["boxes"], grid)
+    count = len(boxes)
     layout = Layout(
         grid=grid,
         sources=sources,
         frames=frames,
         variants=kinds,
-        photo=whole(laid["photo"], (grid.cells,), 0, len(sources) - 1),
-        variant=whole(laid["variant"], (grid.cells,), 0, len(kinds) - 1),
-        shift=whole(laid["shift"], (grid.cells, 3), -255, 255).astype(np.int16),
+        boxes=boxes,
+        photo=whole(laid["photo"], (count,), 0, len(sources) - 1),
+        variant=whole(laid["variant"], (count,), 0, len(kinds) - 1),
+        shift=whole(laid["shift"], (count, 3), -255, 255).astype(np.int16),
+        gain=whole(laid["gain"], (count, 3), 0, UNIT).astype(np.int16),
+        transfer=_transfer(data["transfer"]),
     )
     tile_px = int(data["tile_px"])
     if not 1 <= tile_px <= 10_000:
@@ -102,6 +113,21 @@ def _grid(data: dict[str, Any]) -> Grid:
         raise ValueError(f"a grid of {columns} x {rows} cells of aspect {aspect} cannot be")
     left, top, width, height = (float(value) for value in data["window"])
     return Grid(columns, rows, aspect, (left, top, width, height))
+
+
+def _boxes(values: Any, grid: Grid) -> NDArray[np.intp]:
+    if values is None:
+        return unit_boxes(grid)
+    boxes = whole(values, (len(values), 3), 0, max(grid.columns, grid.rows))
+    board(grid, boxes)  # refuses those that do not cover it
+    return boxes
+
+
+def _transfer(values: Any) -> Transfer | None:
+    if values is None:
+        return None
+    matrix, offset = values
+    return Transfer(real(matrix, (3, 3), 1e4), real(offset, (3,), 1e4))
 
 
 def _inside(corner: NDArray[np.float64], extent: NDArray[np.float64]) -> bool:

@@ -11,10 +11,10 @@ from PIL import Image, ImageColor
 
 from smalti.core.color import to_space
 from smalti.core.errors import BadInput, printable
+from smalti.core.face import find_faces
 from smalti.core.picture import read_picture
 from smalti.core.writers import check_output
 from smalti.jigsaw.compose import darkened
-from smalti.jigsaw.face import find_faces
 from smalti.jigsaw.frame import Frame, find_frame, trimmed
 from smalti.jigsaw.segment import from_labels, from_mask, segment, tidied
 from smalti.jigsaw.size import fine_faces

@@ -11,21 +11,35 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageColor
 
+from smalti.constraints import Limits, limits, locks
 from smalti.core.assign import check_supply
 from smalti.core.errors import BadInput
 from smalti.core.features import attention, frames, variants
-from smalti.core.grid import Grid, columns_and_rows, lay_grid
+from smalti.core.grid import Grid, board, canvas, columns_and_rows, lay_grid, unit_boxes
 from smalti.core.library import TileLibrary, default_index, scan
 from smalti.core.picture import read_picture
 from smalti.core.progress import Progress, Step, silent
+from smalti.core.quadtree import LARGEST, quadtree
 from smalti.core.writers import check_output
-from smalti.request import METRICS, SOLVERS, SPACES, VARIANTS, Photomosaic
+from smalti.request import (
+    CORRECTIONS,
+    FEATURES,
+    METRICS,
+    SOLVERS,
+    SPACES,
+    VARIANTS,
+    Photomosaic,
+)
+from smalti.weights import unit_weights
 
 _CELLS = 3000  # enough for a face, few enough that each photo is still seen
 _SURPLUS = 0.75  # of the photos are laid by default, so that there is a choice
 _LONG_SIDE = 6000  # px of a picture whose size nobody stated: 50 cm at 300 dpi
+_DETAIL_PX = 8  # of a unit, where the detail of the target is looked at
+_DETAIL_AREA = 4_000_000  # px, at most, of all units together
 _DEMO = "astronaut"  # the target called @demo
 CELL_PX = 32  # detail at which target and mosaic are compared (paper 003's tiles)
+_CANVAS = 12_000_000  # px of the largest copy of the target that is kept
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,21 +50,30 @@ class Plan:
     ----------
     target : ndarray of shape (H, W, 3), uint8 sRGB
     library : TileLibrary
-    group : ndarray of shape (m,), intp
-        Photos that share one limit of uses.
+    limits : Limits
+        Which photos may be used how often.
     grid : Grid
+    boxes : ndarray of shape (n, 3), intp
+        Left, top and side of each cell, in units of the grid.
+    weight : ndarray of shape (rows, columns), float64, or None
+        How much each unit counts.
+    locks : ndarray of shape (l, 2), intp
+        Cells and their photos.
     frames : ndarray of shape (m, 4), float64
         Window of each photo, as fractions of it.
     tile_px : int
-        Width of a tile, px.
+        Width of a unit, px.
     background : (int, int, int)
         sRGB.
     """
 
     target: NDArray[np.uint8]
     library: TileLibrary
-    group: NDArray[np.intp]
+    limits: Limits
     grid: Grid
+    boxes: NDArray[np.intp]
+    weight: NDArray[np.float64] | None
+    locks: NDArray[np.intp]
     frames: NDArray[np.float64]
     tile_px: int
     background: tuple[int, int, int]
@@ -64,8 +87,9 @@ class Forecast:
     ----------
     request : Photomosaic
     grid : Grid
+    cells : int
     tile_px : int
-        Width of a tile, px.
+        Width of a unit of the grid, px.
     size : (int, int)
         Width and height of the picture, px.
     photos, groups : int
@@ -76,6 +100,7 @@ class Forecast:
 
     request: Photomosaic
     grid: Grid
+    cells: int
     tile_px: int
     size: tuple[int, int]
     photos: int
@@ -90,7 +115,7 @@ class Forecast:
         return {
             "columns": self.grid.columns,
             "rows": self.grid.rows,
-            "cells": self.grid.cells,
+            "cells": self.cells,
             "photos": self.photos,
             "different": self.groups,
             "tile_px": self.tile_px,
@@ -130,16 +155,28 @@ def make_plan(
         progress=progress,
         strict=request.strict,
     )
-    group = library.group if request.twins == "group" else np.arange(len(library.sources))
+    allowed = limits(request, library)
     aspect = request.aspect[0] / request.aspect[1] if request.aspect else common_aspect(library)
     size = (target.shape[1], target.shape[0])
     free = request.repeats == "free"
-    supply = sys.maxsize if free else (int(group.max()) + 1) * request.max_uses
+    supply = sys.maxsize if free else allowed.usable * request.max_uses
     wanted = request.cells or max(1, min(_CELLS, int(supply * _SURPLUS)))
-    columns, rows = request.grid or columns_and_rows(size, wanted, aspect, most=max(wanted, supply))
+    unit = LARGEST if request.adaptive else 1
+    if request.adaptive:
+        columns, rows = columns_and_rows(size, max(1, wanted // LARGEST), aspect)
+    else:
+        most = max(wanted, supply)
+        columns, rows = request.grid or columns_and_rows(size, wanted, aspect, most=most)
+    grid = lay_grid(size, unit * columns, unit * rows, aspect=aspect, fit=request.fit)
+    weight = unit_weights(target, request.weight, grid)
+    if request.adaptive:
+        px = max(2, min(_DETAIL_PX, math.isqrt(_DETAIL_AREA // grid.cells)))
+        boxes = quadtree(canvas(target, grid, px, background), grid, wanted, weight)
+    else:
+        boxes = unit_boxes(grid)
     if not free:
-        check_supply(columns * rows, int(group.max()) + 1, request.max_uses)
-    grid = lay_grid(size, columns, rows, aspect=aspect, fit=request.fit)
+        check_supply(len(boxes), allowed.usable, request.max_uses)
+    locked = locks(request, library, allowed, board(grid, boxes))
     anchor = (
         attention(library.thumbs, library.sizes, aspect) if request.crop == "attention" else None
     )
@@ -147,8 +184,8 @@ def make_plan(
     tile_px = _tile_px(request, grid, library, windows)
     if request.output:
         width, height = grid.tile_size(tile_px)
-        check_output(Path(request.output), (columns * width, rows * height))
-    return Plan(target, library, group, grid, windows, tile_px, background)
+        check_output(Path(request.output), (grid.columns * width, grid.rows * height))
+    return Plan(target, library, allowed, grid, boxes, weight, locked, windows, tile_px, background)
 
 
 def forecast(
@@ -169,7 +206,7 @@ def forecast(
         As `make_mosaic`.
     """
     plan = make_plan(request, executor=executor, progress=progress, index=index)
-    n, groups = plan.grid.cells, int(plan.group.max()) + 1
+    n, groups = len(plan.boxes), plan.limits.usable
     kinds = len(variants(request.variants))
     free = request.repeats == "free"
     rows_bytes = len(plan.library.sources) * kinds * 3 * request.detail**2 * 4
@@ -183,6 +220,7 @@ def forecast(
     return Forecast(
         request=request,
         grid=plan.grid,
+        cells=n,
         tile_px=plan.tile_px,
         size=size,
         photos=len(plan.library.sources),
@@ -230,7 +268,18 @@ def _checked(request: Photomosaic) -> tuple[int, int, int]:
     check(r.repeats in ("limited", "free"), f"repeats is {r.repeats!r}: limited or free")
     check(r.twins in ("group", "keep"), f"twins is {r.twins!r}: group or keep")
     check(r.max_uses >= 1, f"max-uses is {r.max_uses}: 1 or more")
+    check(not (r.adaptive and r.grid), "adaptive and grid exclude each other: give cells")
+    check(r.spacing >= 1, f"spacing is {r.spacing}: 1 or more cells")
+    for option in ("spacing", "ban", "must_appear", "lock", "weight", "adaptive"):
+        asked = getattr(r, option) not in ((), "", 1, False)
+        check(
+            r.solver == "exact" or not asked,
+            f"{option.replace('_', '-')} is kept by the exact solver alone: leave out --solver",
+        )
     check(0 <= r.adjust <= 1, f"adjust is {r.adjust}: from 0 to 1")
+    check(r.correction in CORRECTIONS, f"correction is {r.correction!r}: shift or scale")
+    check(0 <= r.transfer <= 1, f"transfer is {r.transfer}: from 0 to 1")
+    check(r.features in FEATURES, f"features is {r.features!r}: one of {', '.join(FEATURES)}")
     check(set(r.variants) <= set(VARIANTS), f"variants are {r.variants}: of {VARIANTS}")
     check(r.space in SPACES, f"space is {r.space!r}: one of {', '.join(SPACES)}")
     check(r.metric in METRICS, f"metric is {r.metric!r}: one of {', '.join(METRICS)}")
@@ -249,6 +298,11 @@ def _checked(request: Photomosaic) -> tuple[int, int, int]:
             f"background is {r.background!r}: a colour such as white or #336699"
         ) from None
     return red, green, blue
+
+
+def canvas_px(grid: Grid, detail: int) -> int:
+    """Pixels along a unit of the copy of the target that is compared."""
+    return max(detail, min(CELL_PX, math.isqrt(_CANVAS // grid.cells)))
 
 
 def check(holds: bool, message: str) -> None:
@@ -277,10 +331,10 @@ def common_aspect(library: TileLibrary) -> float:
 def _tile_px(
     request: Photomosaic, grid: Grid, library: TileLibrary, windows: NDArray[np.float64]
 ) -> int:
-    """Width of a tile: as asked, or what most photos fill without being blown up."""
+    """Width of a unit: as asked, or what most photos fill without being blown up."""
     if request.tile_px:
         return request.tile_px
     if request.width_cm:
         return max(1, round(request.width_cm / 2.54 * request.dpi / grid.columns))
-    native = int(np.median(library.sizes[:, 0] * windows[:, 2]))
+    native = int(np.median(library.sizes[:, 0] * windows[:, 2])) // (2 if request.adaptive else 1)
     return max(8, min(native, _LONG_SIDE // max(grid.columns, grid.rows)))

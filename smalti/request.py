@@ -13,6 +13,8 @@ FORMATS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".dzi", ".html")
 KINDS = ("jigsaw", "decorative", "voronoi", "grid")
 SHAPE_FORMATS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".dzi", ".html", ".svg")
 VARIANTS = ("mirror", "crops", "turns")
+FEATURES = ("means", "wavelets")
+CORRECTIONS = ("shift", "scale")
 SPACES = ("rgb", "lab", "oklab")
 METRICS = ("sqeuclidean", "euclidean", "l1", "cosine")
 SOLVERS = (
@@ -36,7 +38,9 @@ class Photomosaic:
     cells : int or None
         About how many cells; None for a number that suits the photos.
     grid : (int, int) or None
-        Columns and rows exactly, instead of `cells`.
+        Columns and rows exactly, instead of `cells`; not with `adaptive`.
+    adaptive : bool
+        Cells of three sizes, small where there is detail, instead of equal ones.
     aspect : (float, float) or None
         Width and height of a tile, in any unit; None for the library's commonest.
     fit : str
@@ -46,7 +50,8 @@ class Photomosaic:
     background : str
         Colour behind transparent pixels and padding; a CSS name or ``#rrggbb``.
     tile_px : int or None
-        Width of a tile in the output, px; None for a size the photos can fill.
+        Width of a tile in the output, px; None for a size the photos can fill. Of
+        the smallest ones if `adaptive`.
     width_cm : float or None
         Width of the print instead of `tile_px`, cm.
     dpi : float
@@ -57,10 +62,29 @@ class Photomosaic:
         ``"limited"`` by `max_uses`, or ``"free"``: the nearest tile everywhere.
     twins : str
         ``"group"`` near-duplicates under one limit, or ``"keep"`` each its own.
+    spacing : int
+        Copies of a photo, or of its near-duplicates, lie at least so many cells
+        apart, along rows or columns; as far as that can be reached.
+    ban, must_appear : tuple of str
+        Photos never used, and such as are used once at least; the other
+        near-duplicates of one that must appear stand back. File names, ends of
+        paths, or globs.
+    lock : tuple of str
+        ``"COLUMN,ROW=NAME"``, both counted from 1 at the top left: that photo there.
+    weight : str
+        What counts more: ``"edges"``, ``"faces"``, or a picture of the target's
+        shape, light where it counts; empty for every cell the same.
     adjust : float
         How far a tile's mean colour moves to its cell's, 0 to 1.
+    correction : str
+        How it is moved, from `CORRECTIONS`: ``"shift"``, or ``"scale"`` for a
+        shift and as much less contrast as keeps colours from being clipped.
+    transfer : float
+        How far the colours of all photos move towards the target's palette first, 0 to 1.
     variants : tuple of str
         Ways a photo may be used, from `VARIANTS`; it counts once whichever is.
+    features : str
+        What is compared, from `FEATURES`: block means, or their wavelets.
     space : str
         Colour space of the comparison, from `SPACES`.
     detail : int
@@ -69,6 +93,8 @@ class Photomosaic:
         Distance of feature rows, from `METRICS`.
     solver : str
         From `SOLVERS`: ``"exact"``, or a heuristic of the field.
+    audit : bool
+        Whether the exact solver proves its answer by a pass over all pairs.
     time_limit : float or None
         Seconds after which a heuristic's assignment is taken as it is.
     seed : int
@@ -84,6 +110,7 @@ class Photomosaic:
     output: str = ""
     cells: int | None = None
     grid: tuple[int, int] | None = None
+    adaptive: bool = False
     aspect: tuple[float, float] | None = None
     fit: str = "crop"
     crop: str = "centre"
@@ -94,12 +121,21 @@ class Photomosaic:
     max_uses: int = 1
     repeats: str = "limited"
     twins: str = "group"
+    spacing: int = 1
+    ban: tuple[str, ...] = ()
+    must_appear: tuple[str, ...] = ()
+    lock: tuple[str, ...] = ()
+    weight: str = ""
     adjust: float = 0.7
+    correction: str = "shift"
+    transfer: float = 0.0
     variants: tuple[str, ...] = ("mirror", "crops")
+    features: str = "means"
     space: str = "rgb"
     detail: int = 6
     metric: str = "sqeuclidean"
     solver: str = "exact"
+    audit: bool = True
     time_limit: float | None = None
     seed: int = 0
     quality: int = 92

@@ -47,7 +47,11 @@ def test_json_is_the_contract(target: Path, folder_of_photos: Path, tmp_path: Pa
     found = json.loads(done.stdout)
     assert set(found) == {
         *("output", "project", "cells", "columns", "rows", "photos", "skipped"),
-        *("assignment", "quality", "seconds", "peak_mb", "seed", "version"),
+        *("assignment", "wishes", "quality", "seconds", "peak_mb", "seed", "version"),
+    }
+    assert found["wishes"] == {
+        **{"banned": 0, "must_appear": 0, "locked": 0, "spacing": 1},
+        **{"spacing_reached": None, "too_near": 0},
     }
     assert found["cells"] == found["columns"] * found["rows"]
     assert 25 <= found["cells"] <= 36
@@ -92,6 +96,30 @@ def test_a_heuristic_says_that_nothing_is_known_of_the_optimum(
     assert greedy["total_cost"] >= exact["total_cost"] * (1 - 1e-6)
 
 
+def test_wishes_are_told_in_words_and_values(
+    target: Path, folder_of_photos: Path, tmp_path: Path
+) -> None:
+    words = ("photo", target, folder_of_photos, "-o", tmp_path / "m.png", "--grid", "10x8")
+    asked = ("--max-uses", "9", "--spacing", "9", "--ban", "photo 3*", "--no-audit")
+    done = smalti(*words, *asked, "--lock", "1,1=photo 01.png")
+    assert "10 banned, 1 locked in place: all kept" in done.stdout
+    assert "(asked for 9)" in done.stdout
+    assert "allow no more" in done.stderr
+    found = json.loads(smalti(*words, *asked, "-q", "--json").stdout)
+    assert found["wishes"]["too_near"] > 0
+    assert found["wishes"]["spacing_reached"] < 9
+    assert found["assignment"]["certified"] is None
+    assert found["assignment"]["gap"] > 0
+
+
+def test_how_many_photos_are_enough(target: Path, folder_of_photos: Path) -> None:
+    words = ("photo", target, folder_of_photos, "--grid", "4x3", "--explain")
+    assert "more photos like these it would fall by about" in smalti(*words).stdout
+    assert set(json.loads(smalti(*words, "--json", "-q").stdout)) == {
+        *("cells", "photos", "error", "floor", "more"),
+    }
+
+
 def test_a_jigsaw_from_the_command_line(target: Path, tmp_path: Path) -> None:
     out, contours = tmp_path / "j.png", tmp_path / "j.geojson"
     words = ("jigsaw", target, "@demo", "-o", out, "--tiles", "40", "--width", "300")
@@ -118,6 +146,11 @@ def test_a_jigsaw_from_the_command_line(target: Path, tmp_path: Path) -> None:
         (["photo", "t.png", "p", "-o", "m.png", "--adjust", "2"], "adjust"),
         (["photo", "t.png", "p", "-o", "m.png", "--solver", "gredy"], "greedy"),
         (["photo", "t.png", "p"], "-o"),
+        (["photo", "@demo", "@demo", "-o", "m.png", "--ban", "nobody.jpg"], "nobody.jpg"),
+        (["photo", "@demo", "@demo", "-o", "m.png", "--must-appear", "x*y"], "x*y"),
+        (["photo", "@demo", "@demo", "-o", "m.png", "--lock", "a.jpg"], "COLUMN,ROW=FILE"),
+        (["photo", "@coffee", "@demo", "-o", "m.png", "--weight", "faces"], "no face"),
+        (["photo", "@demo", "@demo", "-o", "m.png", "--transfer", "3"], "transfer"),
         (["photo", "t.png", "p", "-o", "m.gif"], ".png"),
         (["photo", "absent.png", "@demo", "-o", "m.png"], "absent.png"),
         (["photo", "@demo", "absent", "-o", "m.png"], "absent"),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
-from smalti.jigsaw.face import _overlap, find_faces
+from smalti.core.face import _overlap, find_faces
 
 
 def test_a_face_is_found_wherever_it_is_and_at_any_size() -> None:
@@ -39,5 +39,5 @@ def test_overlap_of_boxes() -> None:
 
 
 def test_the_cascade_is_loaded_only_when_it_is_needed() -> None:
-    code = "import sys, smalti.jigsaw.face; sys.exit('skimage.feature' in sys.modules)"
+    code = "import sys, smalti.core.face; sys.exit('skimage.feature' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

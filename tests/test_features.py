@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from smalti.core.adjust import alteration, colour_shifts
+from smalti.core.adjust import UNIT, alteration, colour_shifts, moved, scale_and_shift
 from smalti.core.features import (
     Variant,
     attention,
@@ -156,7 +156,35 @@ def test_a_black_tile_on_a_white_cell_does_not_run_away() -> None:
     assert (colour_shifts(tiles, np.full((1, 3), 255, np.float32), 0.5) <= 255).all()
 
 
-def test_alteration_is_the_median_rms() -> None:
-    assert alteration(np.array([[3, 4, 0], [0, 0, 0], [10, 10, 10]], np.int16)) == pytest.approx(
-        np.sqrt(25 / 3)
-    )
+def test_scaling_moves_the_mean_and_clips_nothing(rng: np.random.Generator) -> None:
+    tiles = rng.uniform(0, 255, (50, 6, 6, 3)).astype(np.float32)
+    goals = rng.uniform(0, 255, (50, 3)).astype(np.float32)
+    shift, gain = scale_and_shift(tiles, goals, 0.8)
+    out = tiles * (gain / np.float32(UNIT))[:, None, None] + shift[:, None, None]
+    wanted = tiles.mean((1, 2)) + 0.8 * (goals - tiles.mean((1, 2)))
+    assert np.abs(out.mean((1, 2)) - wanted).max() < 1
+    assert out.min() > -1
+    assert out.max() < 256
+    assert gain.max() <= UNIT
+    calm = rng.uniform(110, 140, (5, 6, 6, 3)).astype(np.float32)
+    assert (scale_and_shift(calm, goals[:5] / np.float32(4) + 96, 1.0)[1] == UNIT).all()
+
+
+def test_pixels_move_as_told(rng: np.random.Generator) -> None:
+    tile = rng.integers(0, 256, (5, 4, 3), dtype=np.uint8)
+    nothing = np.zeros(3, np.int16), np.full(3, UNIT, np.int16)
+    assert moved(tile, *nothing) is tile
+    half = moved(tile, np.array([10, 0, -300], np.int16), np.full(3, UNIT // 2, np.int16))
+    expected = tile / 2 + (10, 0, -300)
+    assert np.abs(half - expected.clip(0, 255)).max() <= 0.5
+
+
+def test_alteration_is_the_rms_of_all_that_was_done(rng: np.random.Generator) -> None:
+    tiles = rng.uniform(0, 255, (3, 4, 4, 3)).astype(np.float32)
+    shift = np.array([[3, 4, 0], [0, 0, 0], [10, 10, 10]], np.int16)
+    gain = np.full((3, 3), UNIT, np.int16)
+    found = alteration(tiles, tiles, shift, gain)
+    np.testing.assert_allclose(found, [np.sqrt(25 / 3), 0, 10], rtol=1e-5)
+    found = alteration(tiles, tiles + 5, np.zeros_like(shift), gain)
+    np.testing.assert_allclose(found, 5, rtol=1e-4)
+    assert (alteration(tiles, tiles, np.zeros_like(shift), gain // 2) > 10).all()

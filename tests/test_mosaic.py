@@ -128,6 +128,54 @@ def test_a_project_makes_the_same_bytes_again(
         assert first.read_bytes() == again.read_bytes()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"correction": "scale", "adjust": 1.0},
+        {"transfer": 0.6},
+        {"adaptive": True},
+        {"adaptive": True, "aspect": (1, 1), "variants": ("turns",), "transfer": 1.0},
+        {"weight": "edges", "ban": ("photo 00.png",), "must_appear": ("photo 01.png",)},
+        {"spacing": 3, "max_uses": 4, "cells": 60, "lock": ("1,1=photo 01.png",)},
+    ],
+    ids=str,
+)
+def test_every_kind_of_layout_makes_the_same_bytes_again(
+    request_: Photomosaic, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    asked = replace(request_, output=str(tmp_path / "first.png"), **change)
+    made = make_mosaic(asked)
+    assert made.project_file is not None
+    render_project(made.project_file, tmp_path / "again.png")
+    assert (tmp_path / "first.png").read_bytes() == (tmp_path / "again.png").read_bytes()
+    assert read_project(made.project_file, build_grid).request == asked
+
+
+def test_cells_of_several_sizes_show_the_target(request_: Photomosaic) -> None:
+    made = make_mosaic(replace(request_, adaptive=True, cells=38))
+    layout = made.project.layout
+    assert 36 <= len(layout.photo) <= 38
+    assert set(layout.boxes[:, 2].tolist()) <= {1, 2, 4}
+    assert len(set(layout.photo)) == len(layout.photo)
+    assert made.pixels().shape == (12 * layout.grid.rows, 16 * layout.grid.columns, 3)
+    target = np.asarray(Image.open(request_.target).resize(made.pixels().shape[1::-1]), float)
+    turned = made.pixels()[::-1, ::-1]
+    assert np.abs(made.pixels() - target).mean() < 0.7 * np.abs(turned - target).mean()
+
+
+def test_cells_of_several_sizes_on_a_page(request_: Photomosaic, tmp_path: Path) -> None:
+    out = tmp_path / "page.html"
+    make_mosaic(replace(request_, adaptive=True, output=str(out)))
+    assert '"outlined":false' in out.read_text("utf-8")
+
+
+def test_the_palette_moved_is_owned_up_to(request_: Photomosaic) -> None:
+    made = [make_mosaic(replace(request_, adjust=0.0, transfer=s)).quality for s in (0.0, 0.5, 1.0)]
+    altered = [quality.alteration_rms or 0 for quality in made]
+    assert altered[0] == 0
+    assert 1 < altered[1] < altered[2]
+
+
 def test_a_project_at_another_size_after_moving_both(request_: Photomosaic, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
@@ -174,6 +222,11 @@ def test_workers_do_not_change_the_mosaic(request_: Photomosaic, tmp_path: Path)
         {"aspect": (2, 3)},
         {"width_cm": 10.0, "tile_px": None},
         {"background": "#336699", "fit": "pad"},
+        {"correction": "scale", "adjust": 1.0},
+        {"transfer": 0.5},
+        {"features": "wavelets"},
+        {"weight": "edges"},
+        {"spacing": 3},
     ],
     ids=str,
 )
@@ -270,6 +323,13 @@ def test_a_forecast_is_what_comes(request_: Photomosaic) -> None:
     assert ahead.size == (16 * layout.grid.columns, 12 * layout.grid.rows)
 
 
+def test_a_forecast_counts_cells_of_several_sizes(request_: Photomosaic) -> None:
+    asked = replace(request_, adaptive=True)
+    ahead, layout = forecast(asked), make_mosaic(asked).project.layout
+    assert ahead.cells == len(layout.photo)
+    assert ahead.grid == layout.grid
+
+
 def test_the_demo_looks_as_it_did(golden: Callable[[NDArray[np.uint8], str], None]) -> None:
     asked = Photomosaic(target="@demo", photos=("@demo",), cells=600, tile_px=8)
     golden(make_mosaic(asked).pixels(), "demo")
@@ -304,6 +364,10 @@ def damaged(file: Path, **change: object) -> Path:
         {"photos": [["a"]]},
         {"frames": [[0, 0, 2, 2]]},
         {"variants": [[0, 0, 1, False, 9]]},
+        {"boxes": [[0, 0, 2]]},
+        {"boxes": [[0, 0, 1.5]]},
+        {"transfer": [[1, 2], [3]]},
+        {"transfer": 3},
         {"assignment": {"photo": [-1], "variant": [0], "shift": [[0, 0, 0]]}},
         {"assignment": {}},
         {"assignment": None},

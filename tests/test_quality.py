@@ -179,17 +179,21 @@ def test_pictures_must_be_of_one_size() -> None:
         measure(GREY, GREY[:40], columns=4, rows=4)
 
 
+def places(count: int, columns: int) -> npt.NDArray[np.intp]:
+    return np.stack(np.divmod(np.arange(count), columns)[::-1], 1)
+
+
 def test_usage_of_an_example() -> None:
     photo = np.array([0, 1, 2, 3, 4, 0, 5, 6, 7])  # 3 x 3; 0 repeats, a knight's move apart
-    assert usage(photo, np.arange(8), 3) == Usage(8, 2, 5**0.5)
+    assert usage(photo, np.arange(8), places(9, 3)) == Usage(8, 2, 5**0.5)
     twins = np.array([0, 1, 2, 3, 1, 5, 6, 7])  # 1 and 4 are one photo, one above the other
-    assert usage(photo, twins, 3) == Usage(7, 2, 1.0)
+    assert usage(photo, twins, places(9, 3)) == Usage(7, 2, 1.0)
 
 
 def test_usage_without_repeats_of_one_cell_and_of_none() -> None:
-    assert usage(np.arange(12), np.arange(12), 4) == Usage(12, 1, None)
-    assert usage(np.array([3]), np.arange(5), 1) == Usage(1, 1, None)
-    assert usage(np.array([], np.intp), np.arange(5), 1) == Usage(0, 0, None)
+    assert usage(np.arange(12), np.arange(12), places(12, 4)) == Usage(12, 1, None)
+    assert usage(np.array([3]), np.arange(5), places(1, 1)) == Usage(1, 1, None)
+    assert usage(np.array([], np.intp), np.arange(5), places(0, 1)) == Usage(0, 0, None)
 
 
 @given(
@@ -200,7 +204,7 @@ def test_usage_without_repeats_of_one_cell_and_of_none() -> None:
 def test_usage_agrees_with_looking_at_every_pair(
     columns: int, photo: list[int], group: list[int]
 ) -> None:
-    found = usage(np.array(photo), np.array(group), columns)
+    found = usage(np.array(photo), np.array(group), places(len(photo), columns))
     groups = [group[p] for p in photo]
     pairs = [
         abs(complex(i % columns - j % columns, i // columns - j // columns))
@@ -214,13 +218,13 @@ def test_usage_agrees_with_looking_at_every_pair(
 
 def test_usage_is_not_quadratic() -> None:
     began = time.process_time()
-    found = usage(np.arange(240_000) * 7 % 100, np.arange(100), 600)
+    found = usage(np.arange(240_000) * 7 % 100, np.arange(100), places(240_000, 600))
     assert found.max_uses == 2400
     assert time.process_time() - began < 10  # all pairs of a photo alone would be 6e8
 
 
 def test_what_the_maker_knows_joins_what_the_pictures_tell() -> None:
     pixels = measure(GREY, GREY, columns=4, rows=3)
-    used = usage(np.arange(12), np.arange(12), 4)
+    used = usage(np.arange(12), np.arange(12), places(12, 4))
     whole = replace(pixels, **used._asdict(), alteration_rms=0.0, target_blend=0.0)
     assert (pixels.distinct, whole.distinct, whole.nearest_repeat) == (None, 12, None)

@@ -7,9 +7,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from smalti.core.adjust import UNIT
 from smalti.core.errors import UnusablePicture
 from smalti.core.features import Variant, frames, variants
-from smalti.core.grid import lay_grid
+from smalti.core.grid import lay_grid, unit_boxes
 from smalti.core.picture import MAX_PIXELS, read_picture
 from smalti.core.render import Layout, bands
 from smalti.core.source import Source
@@ -30,7 +31,9 @@ def layout(sources: list[Source], aspect: float = 1.0, **change: object) -> Layo
         "variants": (Variant(0, 0, 1, False, 0),),
         "photo": np.arange(n),
         "variant": np.zeros(n, np.intp),
+        "boxes": unit_boxes(lay_grid((100 * n, 100), n, 1, aspect=aspect)),
         "shift": np.zeros((n, 3), np.int16),
+        "gain": np.full((n, 3), UNIT, np.int16),
         **change,
     }
     return Layout(**fields)

@@ -18,6 +18,9 @@ photomosaics = st.builds(
     grid=st.none() | st.tuples(st.integers(), st.integers()),
     aspect=st.none() | st.tuples(st.floats(allow_nan=False), st.integers()),
     adjust=st.floats(allow_nan=False) | st.integers(),
+    adaptive=st.booleans(),
+    ban=st.lists(st.text()).map(tuple),
+    lock=st.lists(st.text()).map(tuple),
     variants=st.lists(st.sampled_from(["mirror", "crops"])).map(tuple),
     strict=st.booleans(),
 )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from smalti.core.errors import BadInput, UnusablePicture
-from smalti.core.source import Source, expand, is_tile, label, open_source, tiles_around
+from smalti.core.source import Source, expand, is_tile, label, named, open_source, tiles_around
 
 
 def save(path: Path, colour: tuple[int, int, int] = (10, 20, 30)) -> Path:
@@ -200,6 +200,40 @@ def test_demo() -> None:
     assert len(sources) == 4096
     assert open_source(sources[17]).size == (32, 32)
     assert label(sources[17]) == "tile 17 of tiles.jpg"
+
+
+@pytest.mark.parametrize(
+    ("word", "found"),
+    [
+        ("a.jpg", [0, 1]),
+        ("/x/one/a.jpg", [0]),
+        ("one/a.jpg", [0]),
+        ("e/a.jpg", []),
+        ("*.jpg", [0, 1, 2]),
+        ("b*", [2]),
+        ("two/*", [1, 2]),
+        ("/x/two/*", [1, 2]),
+        ("[1].png", [3]),
+        ("tile 17 of s.png", [4]),
+        ("tile 1? of s.png", [4]),
+        ("s.png/32:17", [4]),
+        ("in.jpg", [5]),
+        ("z.zip/deep/*", [5]),
+        ("A.jpg", []),
+        ("", []),
+    ],
+)
+def test_photos_by_name(word: str, found: list[int]) -> None:
+    sources = [
+        Source("/x/one/a.jpg"),
+        Source("/x/two/a.jpg"),
+        Source("/x/two/b.jpg"),
+        Source("/x/[1].png"),
+        Source("/x/s.png", "32:17"),
+        Source("/x/z.zip", "deep/in.jpg"),
+    ]
+    wanted = [5, *found] if word == "*.jpg" else found
+    assert named(sources, word) == sorted(wanted)
 
 
 def test_label_fits_one_line() -> None:

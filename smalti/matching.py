@@ -1,0 +1,171 @@
+"""From a plan to an assignment: what is compared, what counts more, and who lies where."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smalti.core.assign import Assignment, assign
+from smalti.core.features import Variant, block_means, feature_rows, photo_rows, variants
+from smalti.core.grid import canvas, cut_out
+from smalti.core.progress import Progress, Step, silent
+from smalti.core.spacing import Spaced, spread
+from smalti.core.transfer import Transfer, palette_transfer, transferred
+from smalti.core.wavelets import side_for
+from smalti.plan import Plan, canvas_px
+from smalti.request import Photomosaic
+
+_PALETTE = 8  # colours a side, by which a photo or unit is known to the palette
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Described:
+    """What the solver compares.
+
+    Attributes
+    ----------
+    cells : ndarray of shape (n, k), float32
+    photos : ndarray of shape (m, v, k), float32
+    kinds : tuple of Variant, length v
+    goals : ndarray of shape (n, 3), float32, sRGB 0 to 255
+        Mean colours of the cells.
+    weight : ndarray of shape (n,), float64, or None
+        How much each cell counts, 1 in the mean; None if all count the same.
+    thumbs : ndarray of shape (m, s, s, 3), uint8
+        The photos, as they are after the transfer.
+    transfer : Transfer or None
+    """
+
+    cells: NDArray[np.float32]
+    photos: NDArray[np.float32]
+    kinds: tuple[Variant, ...]
+    goals: NDArray[np.float32]
+    weight: NDArray[np.float64] | None
+    thumbs: NDArray[np.uint8]
+    transfer: Transfer | None
+
+
+def describe(plan: Plan, request: Photomosaic, progress: Progress = silent) -> Described:
+    """Describe cells and photos by feature rows."""
+    wavelets = request.features == "wavelets"
+    detail = side_for(request.detail) if wavelets else request.detail
+    how: dict[str, Any] = {
+        "space": request.space,
+        "adjust": request.adjust,
+        "family": request.features,
+    }
+    picture = canvas(plan.target, plan.grid, canvas_px(plan.grid, detail), plan.background)
+    means = np.empty((len(plan.boxes), detail, detail, 3), np.float32)
+    for side in np.unique(plan.boxes[:, 2]):
+        here = np.flatnonzero(plan.boxes[:, 2] == side)
+        whole = np.broadcast_to([0.0, 0, 1, 1], (len(here), 4))
+        means[here] = block_means(cut_out(picture, plan.grid, plan.boxes[here]), whole, detail)
+    weight = _weights(plan)
+    thumbs, transfer = plan.library.thumbs, None
+    if request.transfer:
+        progress(Step("features", 0, 0, "moving the photos to the palette of the target"))
+        transfer = _transfer(plan, request.transfer)
+        thumbs = transferred(thumbs, transfer)
+    kinds = variants(request.variants, square=math.isclose(plan.grid.aspect, 1, rel_tol=1e-3))
+    rows = photo_rows(thumbs, plan.frames, kinds, detail=detail, progress=progress, **how)
+    cells = feature_rows(means, **how)
+    return Described(cells, rows, kinds, means.mean((1, 2)), weight, thumbs, transfer)
+
+
+def match(
+    plan: Plan, request: Photomosaic, described: Described, progress: Progress = silent
+) -> tuple[Assignment, Spaced | None]:
+    """Lay photos on cells by the solver asked for; then move copies apart, if asked.
+
+    Returns
+    -------
+    assignment : Assignment
+    spaced : Spaced or None
+        What was reached, if spacing was asked for.
+    """
+    limits, free = plan.limits, request.repeats == "free"
+    if request.solver != "exact" and not free:
+        return _by_heuristic(plan, request, described, progress), None
+    laid = assign(
+        described.cells,
+        described.photos,
+        weight=described.weight,
+        group=limits.group,
+        capacity=None if free else request.max_uses,
+        minimum=limits.minimum,
+        banned=limits.banned,
+        locks=plan.locks,
+        metric=request.metric,
+        audit=request.audit,
+        seed=request.seed,
+        progress=progress,
+    )
+    if request.spacing == 1:
+        return laid, None
+    uses = len(laid.photo) if free else request.max_uses
+    spaced = spread(
+        laid.photo,
+        described.cells,
+        described.photos,
+        plan.boxes,
+        limits.group,
+        np.full(len(limits.minimum), uses),
+        request.spacing,
+        laid.lower_bound,
+        metric=request.metric,
+        weight=described.weight,
+        alike=plan.library.group,
+        minimum=limits.minimum,
+        banned=limits.banned,
+        fixed=plan.locks[:, 0],
+        progress=progress,
+    )
+    return replace(laid, photo=spaced.photo, variant=spaced.variant, cost=spaced.cost), spaced
+
+
+def _by_heuristic(
+    plan: Plan, request: Photomosaic, described: Described, progress: Progress
+) -> Assignment:
+    from smalti.core.heuristics.costs import pose
+    from smalti.core.heuristics.solvers import solve
+
+    problem = pose(
+        described.cells,
+        described.photos,
+        group=plan.limits.group,
+        capacity=request.max_uses,
+        metric=request.metric,
+        pictures=described.thumbs,
+        columns=plan.grid.columns,
+    )
+    rng = np.random.default_rng(request.seed)
+    limit = request.time_limit
+    return solve(request.solver, problem, rng, time_limit=limit, progress=progress).assignment
+
+
+def _weights(plan: Plan) -> NDArray[np.float64] | None:
+    """Weight of each cell: the sum over its units, 1 in the mean."""
+    if plan.weight is None and len(plan.boxes) == plan.grid.cells:
+        return None
+    units = np.ones((plan.grid.rows, plan.grid.columns)) if plan.weight is None else plan.weight
+    weight: NDArray[np.float64] = np.array(
+        [units[y : y + s, x : x + s].sum() for x, y, s in plan.boxes.tolist()]
+    )
+    weight /= weight.mean()
+    return weight
+
+
+def _transfer(plan: Plan, strength: float) -> Transfer:
+    thumbs = plan.library.thumbs
+    count, side = thumbs.shape[:2]
+    step = side // _PALETTE
+    coarse = np.empty((count, _PALETTE, _PALETTE, 3), np.float32)
+    for start in range(0, count, 1024):
+        part = thumbs[start : start + 1024]
+        blocks = part.reshape(len(part), _PALETTE, step, _PALETTE, step, 3)
+        coarse[start : start + 1024] = blocks.mean((2, 4))
+    px = min(_PALETTE, canvas_px(plan.grid, 1))
+    palette = canvas(plan.target, plan.grid, px, plan.background).astype(np.float32)
+    return palette_transfer(coarse, palette, strength)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageColor
 
-from smalti.core.assign import check_supply
+from smalti.core.constraints import check_supply
 from smalti.core.errors import BadInput
 from smalti.core.features import attention, frames, variants
 from smalti.core.grid import Grid, columns_and_rows, lay_grid

@@ -220,8 +220,7 @@ def _solve_all(
 
 def optimum(cells: NDArray[np.uint8], photos: NDArray[np.uint8]) -> Assignment:
     """Solve exactly, by whatever `smalti.core.assign` has for it."""
-    rows, choice = cells.astype(np.float32), photos.astype(np.float32)
-    return assign(rows, choice, capacity=USES, metric="l1")
+    return assign(cells, photos, capacity=USES, metric="l1")
 
 
 def _in(trace: Trace, unit: float) -> Trace:

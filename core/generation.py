@@ -12,15 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalti.core import paths, pricing
+from smalti.core.metric import Tick
 from smalti.core.paths import Flow, Indices, Ints
-from smalti.core.pricing import Priced, Problem, Tick
+from smalti.core.pricing import Priced, Problem
 
 _COARSEST = 400  # rows that are solved without a guess
 _RATIO = 3  # rows of a scale to those of the next coarser
-_LISTED = 48  # arcs of a row to begin with; half if photos abound
+_LISTED = 32  # arcs of a row to begin with; half if photos abound
 _PLENTY = 5  # places to a cell
-_ADDED = 16
-_BIDS = 4  # a unit: more make price wars, fewer leave more to the paths
+_ADDED = 16  # for each row that needs more, doubled each time
+_DRAWN = 16  # the same for each column
+_BIDS = 3  # a row: more make price wars, fewer leave more to the paths
+_STEP = 0.02  # of a bid, of the median row's dearest arc
+_SOME = 30  # rounds of paths before arcs are added
+_MOST = 40  # and after
+_WORTH = 10  # units: a round that lays fewer costs more than their own searches
+_LOOSE = 0.1  # of how far arcs not listed lie: how tight paths must be at first
+_NEAR = 0.05  # the same: what is listed though it is no breach yet
 _SCANS = 4_000_000  # arcs between two looks at the clock, some 20 ms
 _DEEPEST = 4  # how often a column may be wanted in the guess of its dual
 
@@ -68,6 +76,7 @@ def generate(problem: Problem, v: Ints | None, *, audit: bool, tick: Tick) -> So
     rows, columns = len(problem.supply), len(problem.high)
     slots = len(problem.owner)
     cells = int(problem.supply.sum())
+    warm = v is not None
     if v is None:
         v = np.zeros(columns, np.int64)
         if rows > _COARSEST and (problem.high < cells).any():
@@ -75,7 +84,7 @@ def generate(problem: Problem, v: Ints | None, *, audit: bool, tick: Tick) -> So
     flow = paths.empty_flow(v, problem.supply, problem.low, problem.high)
     if rows == 0:  # all cells are locked
         return Solved(flow, Priced(np.zeros(0, np.int64), 0, 0))
-    return _settle(problem, flow, slots, audit, tick)
+    return _settle(problem, flow, slots, audit, warm, tick)
 
 
 def _guess(problem: Problem, rows: int, columns: int, tick: Tick) -> Ints:
@@ -96,7 +105,7 @@ def _guess(problem: Problem, rows: int, columns: int, tick: Tick) -> Ints:
     sample = problem._replace(supply=supply)
     flow = paths.empty_flow(v, supply, np.zeros_like(high), high)
     slots = int(np.searchsorted(problem.owner, part_columns))
-    flow = _settle(sample, flow, slots, None, tick).flow
+    flow = _settle(sample, flow, slots, None, False, tick).flow
     finer = int(np.searchsorted(problem.owner, columns))
     owner, depth = problem.owner[:finer], int(min(_DEEPEST, problem.high[:columns].max()))
     minima = pricing.column_minima(problem, flow.u, supply, finer, depth, tick)
@@ -108,10 +117,15 @@ def _guess(problem: Problem, rows: int, columns: int, tick: Tick) -> Ints:
     return v
 
 
-def _settle(problem: Problem, flow: Flow, slots: int, audit: bool | None, tick: Tick) -> Solved:
+def _settle(
+    problem: Problem, flow: Flow, slots: int, audit: bool | None, warm: bool, tick: Tick
+) -> Solved:
     """Solve the graph and price in turn.
 
-    `audit` is None on a coarse scale, where bans may leave units free.
+    The first pass over all pairs lists what is near a breach as well, so that
+    until the next only rows and columns whose duals rose since need a look.
+    Duals that are `warm` need no auction. `audit` is None on a coarse scale, where
+    bans may leave units free.
     """
     rows, columns = len(problem.supply), len(flow.v)
     plenty = int(problem.supply.sum()) * _PLENTY < int(flow.high.sum(dtype=np.int64))
@@ -120,15 +134,18 @@ def _settle(problem: Problem, flow: Flow, slots: int, audit: bool | None, tick: 
     arcs, edge = pricing.graph(listed), listed.edge.copy()
     if (many := np.flatnonzero(problem.supply > few)).size:
         arcs = _more_for_many(problem, flow, arcs, many, slots, tick)
-    if flow.low.any():
-        scarce = np.flatnonzero(flow.low)
-        arcs = pricing.join(arcs, pricing.nearest_rows(problem, flow.u, scarce, _LISTED, tick))
+    scarce = np.flatnonzero(flow.low)
+    arcs = _drawn(problem, flow, arcs, scarce, _any(scarce), slots, tick, _LISTED)
     search = paths.new_search(rows, columns)
     units = np.arange(len(flow.row), dtype=np.int32)
     focus: NDArray[np.int64] | None = None
-    added = _ADDED
+    added, first, margin = _ADDED, True, 0
+    if not warm:
+        arcs, units = _auction(problem, flow, arcs, units, edge, slots, search, tick)
+    top_u, top_v = flow.u, flow.v
+    slack = 0 if warm else int(_LOOSE * np.median(np.maximum(edge - flow.u, 0)))
     for _ in range(10_000):
-        hungry, poor = _solve(arcs, flow, search, units, edge, tick)
+        hungry, poor = _solve(arcs, flow, search, units, edge, slack, tick)
         if (flow.match < 0).any() or poor.any():
             if audit is None and added > _ADDED << 4:
                 return Solved(flow, None)
@@ -136,28 +153,103 @@ def _settle(problem: Problem, flow: Flow, slots: int, audit: bool | None, tick: 
             units = paths.release(arcs, flow, np.arange(rows, dtype=np.int32))
             added *= 2
             continue
-        priced, found = pricing.price(
-            problem, flow, rows if focus is None else focus, slots, min(added, slots), tick
-        )
-        if found is None and focus is None:
-            return Solved(flow, priced if audit else None)
-        if found is None:
-            focus, added = None, _ADDED
-            continue
         if focus is not None:
+            risen = np.flatnonzero(flow.v > top_v)
+            top_v[risen] = flow.v[risen] + margin // 2
+            arcs = _drawn(problem, flow, arcs, risen, top_v[risen], slots, tick)
+            focus = np.union1d(focus, np.flatnonzero(flow.u > top_u))
+            top_u[focus] = flow.u[focus] + margin // 2
+        if first:
+            margin = int(_NEAR * np.median(np.maximum(edge - flow.u, 0)))
+        full = focus is None
+        chosen = np.arange(rows) if focus is None else focus
+        wide = margin if first or not full else 0
+        priced, found = pricing.price(problem, flow, chosen, slots, min(added, slots), wide, tick)
+        focus = chosen[priced.least < 0]
+        if full and not focus.size:
+            return Solved(flow, priced if audit else None)
+        if full:
+            top_u, top_v, first = flow.u + margin // 2, flow.v + margin // 2, False
+        else:
             added *= 2
-        focus = found.row
-        arcs = pricing.join(arcs, found)
-        units = paths.release(arcs, flow, found.row.astype(np.int32))
+        for listed in found:
+            arcs = pricing.join(arcs, listed)
+        units = paths.release(arcs, flow, np.arange(rows, dtype=np.int32))
+        if not full and not units.size:
+            focus, added = None, _ADDED
     raise AssertionError("column generation did not end")
 
 
+def _auction(
+    problem: Problem,
+    flow: Flow,
+    arcs: paths.Arcs,
+    units: Indices,
+    edge: Ints,
+    slots: int,
+    search: paths.Search,
+    tick: Tick,
+) -> tuple[paths.Arcs, Indices]:
+    """Settle duals within a step of the best; list more where arcs run out.
+
+    That is for rows grown dearer, and for columns grown cheaper, than when the
+    arcs were chosen.
+    """
+    rows = np.arange(len(flow.u), dtype=np.int32)
+    step = int(_STEP * np.median(edge))
+    into = paths.by_column(arcs, len(flow.v))
+    ceiling = flow.v + 4 * step
+    paths.arrange(arcs, flow.v)
+    paths.bid(arcs, flow, units, step, _BIDS * len(rows), edge)
+    paths.offer(into, flow, step, _BIDS * len(flow.v))
+    units = paths.release(arcs, flow, rows)
+    paths.arrange(arcs, flow.v)
+    _thread(arcs, into, flow, search, units, _SOME, step // 2, tick)
+    starved, risen = np.flatnonzero(flow.u > edge), np.flatnonzero(flow.v > ceiling)
+    if len(starved):
+        more = pricing.cheapest(problem, flow.v, starved, slots, min(_ADDED, slots), tick)
+        edge[starved] = more.edge
+        arcs = pricing.join(arcs, more)
+    arcs = _drawn(problem, flow, arcs, risen, flow.v[risen] + 4 * step, slots, tick)
+    return arcs, paths.release(arcs, flow, rows)
+
+
+def _drawn(
+    problem: Problem,
+    flow: Flow,
+    arcs: paths.Arcs,
+    columns: NDArray[np.intp],
+    ceiling: Ints,
+    slots: int,
+    tick: Tick,
+    most: int = _DRAWN,
+) -> paths.Arcs:
+    """Add arcs of columns to the rows that would have them below a ceiling."""
+    if not columns.size:
+        return arcs
+    more = pricing.nearest_rows(problem, flow.u, columns, ceiling, slots, most, tick)
+    return pricing.join(arcs, more)
+
+
 def _solve(
-    arcs: paths.Arcs, flow: Flow, search: paths.Search, units: Indices, edge: Ints, tick: Tick
+    arcs: paths.Arcs,
+    flow: Flow,
+    search: paths.Search,
+    units: Indices,
+    edge: Ints,
+    slack: int,
+    tick: Tick,
 ) -> tuple[Indices, Indices]:
     """Make the flow optimal on the graph; mark what the graph is too small for."""
     hungry, poor = np.zeros(len(flow.u), np.int32), np.zeros(len(flow.v), np.int32)
-    left = paths.bid(arcs, flow, units, _BIDS * len(units))
+    paths.arrange(arcs, flow.v)
+    left = paths.bid(arcs, flow, units, 0, 4 * len(units), edge)
+    into = paths.by_column(arcs, len(flow.v))
+    for loose in (slack, 0):
+        found = _thread(arcs, into, flow, search, units[:left], _MOST, loose, tick)
+        if loose and len(found) < left:
+            found = paths.release(arcs, flow, np.arange(len(flow.u), dtype=np.int32))
+        units, left = found, len(found)
     done = 0
     while done < left:
         tick(done, left)
@@ -165,11 +257,34 @@ def _solve(
     if hungry.any():
         return hungry, poor
     columns = paths.wanting(flow)
-    into, done = paths.by_column(arcs, len(flow.v)), 0
+    done = 0
     while done < len(columns):
         tick(done, len(columns))
         done = paths.pull(into, flow, search, columns, done, _SCANS, poor)
     return hungry, poor
+
+
+def _thread(
+    arcs: paths.Arcs,
+    into: tuple[Ints, Indices, Ints],
+    flow: Flow,
+    search: paths.Search,
+    units: Indices,
+    most: int,
+    slack: int,
+    tick: Tick,
+) -> Indices:
+    """Lay many units at a time, while more than a few get laid; return those left."""
+    left = len(units)
+    for _ in range(most):
+        if left <= _WORTH:
+            break
+        tick(0, left)
+        paths.level(arcs, into, flow, search, units[:left])
+        was, left = left, paths.thread(arcs, flow, units[:left], slack)
+        if left > was - _WORTH:
+            break
+    return units[:left]
 
 
 def _more_for_many(
@@ -214,6 +329,9 @@ def _feed(
         listed = pricing.cheapest(problem, flow.v, rows, slots, min(slots, added), tick)
         arcs = pricing.join(arcs, listed)
         edge[rows] = listed.edge
-    if columns.size:
-        arcs = pricing.join(arcs, pricing.nearest_rows(problem, flow.u, columns, added, tick))
-    return arcs
+    return _drawn(problem, flow, arcs, columns, _any(columns), slots, tick, added)
+
+
+def _any(columns: NDArray[np.intp]) -> Ints:
+    """No ceiling."""
+    return np.full(len(columns), paths.INFINITE)

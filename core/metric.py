@@ -11,6 +11,7 @@ terms summed in any order, with or without fused multiply-adds (Higham,
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +26,7 @@ KINDS = {
     "cosine": COSINE,
     "ciede2000": CIEDE2000,
 }
-STORED_BYTES = 512 << 20  # of distances kept, where finding them again is slow
+STORED_BYTES = 1 << 30  # of distances kept, where finding them again is slow
 BLOCK_BYTES = 32 << 20  # of distances looked at in one go
 _TILE = 1024  # photos in one product: with 256 cells it stays in the cache
 _SALT_BITS = 20
@@ -33,6 +34,8 @@ _COST_BITS = 50
 
 Rows = NDArray[np.float32] | NDArray[np.uint8]
 Floats = NDArray[np.float32]
+Tick = Callable[[int, int], None]
+"""Told how many rows of how many are done; may raise."""
 
 
 class Pairs(NamedTuple):
@@ -51,6 +54,8 @@ class Pairs(NamedTuple):
     weight : ndarray of shape (rows,), float64
     per_unit : float
         Integer costs per unit of weighted distance.
+    known : ndarray of shape (rows, slots), float32
+        Distances where all are kept and none is rounded; else of shape (0, 0).
     """
 
     kind: int
@@ -60,6 +65,7 @@ class Pairs(NamedTuple):
     photo: NDArray[np.int64]
     weight: NDArray[np.float64]
     per_unit: float
+    known: Floats
 
 
 class Bounds(NamedTuple):
@@ -177,7 +183,10 @@ def cost(pairs: Pairs, i: int, s: int) -> int:
     neither on the order of the work nor on how BLAS rounds.
     """
     cell, photo = pairs.cell[i], pairs.photo[s]
-    d, _ = least_variant(pairs.kind, pairs.cells[cell], pairs.photos[photo])
+    if len(pairs.known):
+        d = float(pairs.known[i, s])
+    else:
+        d, _ = least_variant(pairs.kind, pairs.cells[cell], pairs.photos[photo])
     x = np.uint64(cell) * np.uint64(0x9E3779B97F4A7C15) ^ np.uint64(photo) * np.uint64(
         0xC2B2AE3D27D4EB4F
     )
@@ -218,8 +227,39 @@ def units(kind: int, cells: Rows, photos: Rows, weight: NDArray[np.float64]) -> 
     return 2.0**_COST_BITS / largest if largest > 0 else 1.0
 
 
-def prepare(pairs: Pairs, banned: tuple[NDArray[np.int64], NDArray[np.int64]]) -> Bounds:
-    """Arrange rows for `lower_bounds`; for a slow metric, find all of them if they fit."""
+def prepare(
+    pairs: Pairs, banned: tuple[NDArray[np.int64], NDArray[np.int64]], tick: Tick
+) -> tuple[Pairs, Bounds]:
+    """Arrange rows for `lower_bounds`; for a slow metric, find all of them if they fit.
+
+    The pairs come back with the distances, if those are exact.
+    """
+    bounds = _arranged(pairs, banned)
+    rows, slots = len(pairs.cell), len(pairs.photo)
+    if bounds.kind not in (L1, CIEDE2000) or rows * slots * 4 > STORED_BYTES:
+        return pairs, bounds
+    stored = np.empty((rows, slots), np.float32)
+    size = rows_at_once(bounds, slots)
+    for start in range(0, rows, size):
+        tick(start, rows)
+        part = slice(start, start + size)
+        lower_bounds(bounds, part, slots, stored[part])
+    whole = bounds.kind == L1 and bounds.near.dtype == np.uint8
+    known = stored if whole and 255 * bounds.near.shape[1] < 2**24 else pairs.known
+    return pairs._replace(known=known), bounds._replace(stored=stored)
+
+
+def rows_at_once(bounds: Bounds, slots: int) -> int:
+    """How many rows to bound between two looks at the clock, some 0.1 s."""
+    if bounds.stored is not None or bounds.kind in (SQEUCLIDEAN, EUCLIDEAN, COSINE):
+        return 256
+    bytes_ = bounds.near.dtype == np.uint8
+    each = {True: 1.0, False: 8.0}[bytes_] if bounds.kind == L1 else 4000.0
+    work = each * slots * bounds.near.shape[1] * bounds.far.shape[0]
+    return int(min(256, max(1, 2e9 // work)))
+
+
+def _arranged(pairs: Pairs, banned: tuple[NDArray[np.int64], NDArray[np.int64]]) -> Bounds:
     kind = pairs.kind
     rows, slots, kinds = len(pairs.cell), len(pairs.photo), pairs.photos.shape[1]
     offset = np.zeros(rows)
@@ -299,6 +339,20 @@ def lower_bounds(bounds: Bounds, rows: NDArray[np.int64] | slice, slots: int, ou
             out[k, gone[gone < slots]] = np.inf
 
 
+def of_slots(bounds: Bounds, chosen: NDArray[np.intp]) -> Bounds:
+    """Keep some slots only; not for stored bounds."""
+    last = bounds.kind == L1 and bounds.near.dtype == np.float32
+    far = bounds.far[:, :, chosen] if last else bounds.far[:, chosen]
+    begin, banned = bounds.banned
+    if len(banned):
+        row = np.repeat(np.arange(len(begin) - 1), np.diff(begin))
+        place = np.searchsorted(chosen, banned)
+        kept = chosen[np.minimum(place, len(chosen) - 1)] == banned
+        begin = np.concatenate([[0], np.cumsum(np.bincount(row[kept], minlength=len(begin) - 1))])
+        banned = place[kept]
+    return bounds._replace(far=far, banned=(begin, banned))
+
+
 def row_offset(bounds: Bounds) -> NDArray[np.float64]:
     """Return what `lower_bounds` leaves to be added to each row."""
     return np.zeros(len(bounds.offset)) if bounds.kind == EUCLIDEAN else bounds.offset
@@ -352,17 +406,24 @@ def _l1_block(near: Floats, far: Floats, slots: int, out: Floats) -> None:
 
 @njit(cache=True)
 def _l1_bytes(near: NDArray[np.uint8], far: NDArray[np.uint8], slots: int, out: Floats) -> None:
-    kinds, _, width = far.shape
-    for start in range(0, slots, 64):
+    kinds = len(far)
+    for start in range(0, slots, 8):  # few enough to stay in the cache for all rows
         for i in range(len(near)):
-            for j in range(start, min(slots, start + 64)):
-                least = np.int32(0x7FFFFFFF)
-                for q in range(kinds):
-                    total = np.int32(0)
-                    for k in range(width):
-                        total += abs(np.int32(near[i, k]) - np.int32(far[q, j, k]))
-                    least = min(least, total)
+            for j in range(start, min(slots, start + 8)):
+                least = _byte_distance(near[i], far[0, j])
+                for q in range(1, kinds):
+                    least = min(least, _byte_distance(near[i], far[q, j]))
                 out[i, j] = least
+
+
+@njit(cache=True)
+def _byte_distance(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> int:
+    """Every step is named int32: only then does LLVM see the machine's own sum of differences."""
+    total = np.int32(0)
+    for k in range(len(a)):
+        apart = np.int32(abs(np.int32(np.int32(a[k]) - np.int32(b[k]))))
+        total = np.int32(total + apart)
+    return total  # type: ignore[return-value]
 
 
 @njit(cache=True)

@@ -11,7 +11,7 @@ is passed over unless its bound, with all rounding against it, is high enough;
 the rest are priced exactly, in integers.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -23,17 +23,19 @@ from smalti.core.metric import (
     Bounds,
     Floats,
     Pairs,
+    Tick,
     cost,
     least_variant,
     lower_bounds,
+    of_slots,
     row_offset,
+    rows_at_once,
 )
 from smalti.core.paths import INFINITE, Arcs, Flow, Indices, Ints
 
 _WIDER = 3  # times as many groups are looked at for the dearer half of a list
+_NEARBY = 16
 _DEPTH = 32  # entries that share one minimum when the least are sought
-Tick = Callable[[int, int], None]
-"""Told how many rows of how many are done; may raise."""
 
 
 class Problem(NamedTuple):
@@ -83,8 +85,7 @@ def blocks(
 ) -> Iterator[tuple[NDArray[np.int64], Floats]]:
     """Lower bounds of some rows (or the first so many) to the first slots, block by block."""
     chosen = np.arange(rows) if isinstance(rows, int) else rows
-    slow = bounds.stored is None and bounds.near.shape[1] * bounds.far.shape[0] > 500
-    size = int(max(1, min(BLOCK_BYTES // (4 * slots), 32 if slow else 256, len(chosen))))
+    size = max(1, min(BLOCK_BYTES // (4 * slots), rows_at_once(bounds, slots), len(chosen)))
     memory: Floats = np.empty((size, slots), np.float32)
     for start in range(0, len(chosen), size):
         tick(start, len(chosen))
@@ -135,7 +136,7 @@ def cheapest(
     """
     chosen = np.arange(rows) if isinstance(rows, int) else rows
     pairs, owner, n = problem.pairs, problem.owner, len(chosen)
-    column = np.zeros((n, min(slots, 2 * take)), np.int32)
+    column = np.zeros((n, min(slots, 2 * take) + 1), np.int32)
     costs, count = np.zeros(column.shape, np.int64), np.zeros(n, np.int32)
     edge = np.zeros(n, np.float32)
     worth = (v[owner[:slots]] / pairs.per_unit).astype(np.float32)
@@ -170,13 +171,13 @@ def _least(
     """List entries below the `take`-th least group minimum, then minima of the next groups.
 
     Entry g, g + groups, g + 2 groups, ... form group g, so that minima are found
-    side by side. Ties could name every column: the list is cut at its width,
+    side by side. Ties could name every column: the list is cut one short of its width,
     and each row begins elsewhere.
     """
     rows, slots = block.shape
     groups = min(slots, max(-(-slots // _DEPTH), 8 * take))
     minima = np.empty(groups, np.float32)
-    width = column.shape[1]
+    width = column.shape[1] - 1
     for r in range(rows):
         row, w = block[r], weight[r]
         for g in range(groups):
@@ -241,9 +242,13 @@ def price(
     rows: NDArray[np.int64] | int,
     slots: int,
     take: int,
+    margin: int,
     tick: Tick,
-) -> tuple[Priced, Listed | None]:
-    """Look for pairs of negative reduced cost; with `take`, list the least of their rows."""
+) -> tuple[Priced, list[Listed]]:
+    """Look for pairs of negative reduced cost; with `take`, list the least of their rows.
+
+    And those of other rows that lie below `margin`: they may be next.
+    """
     chosen = np.arange(rows) if isinstance(rows, int) else rows
     pairs, owner, n = problem.pairs, problem.owner, len(chosen)
     u, worth64 = flow.u[chosen] / pairs.per_unit, flow.v[owner[:slots]] / pairs.per_unit
@@ -252,30 +257,37 @@ def price(
     # Rounding of worth, of the product, of the difference and of the ceiling: each
     # to 2^-24 of numbers no larger than these. And integer costs are rounded.
     size = np.abs(u) + np.abs(worth64).max(initial=0) + np.abs(shift)
-    ceiling = (u - shift + size * 2.0**-21 + 2 / pairs.per_unit).astype(np.float32)
+    ceiling = u - shift + size * 2.0**-21 + (2 + margin * (take > 0)) / pairs.per_unit
+    ceiling = ceiling.astype(np.float32)
     least = np.full(n, INFINITE)
     exact = start = 0
-    joined: list[Listed] = []
+    width = min(_NEARBY, slots) if take else 0
+    near = Listed(
+        chosen, np.zeros((n, width), np.int32), np.zeros((n, width), np.int64),
+        np.zeros(n, np.int32), np.zeros(0, np.int64),
+    )  # fmt: skip
+    joined = [near] if take else []
     for part, block in blocks(problem.bounds, rows, slots, tick):
         here = slice(start, start + len(part))
         weight, which = _weights(pairs, part), np.zeros(len(part), np.int32)
         exact += _breaches(
-            block, weight, worth, ceiling[here], pairs, owner, part, flow.u, flow.v,
-            least[here], which,
+            block, weight, worth, ceiling[here], pairs, owner, part, flow.u, flow.v, margin,
+            least[here], which, near.column[here], near.cost[here], near.length[here],
         )  # fmt: skip
         if take and (bad := np.flatnonzero(least[here] < 0)).size:
             column = np.zeros((len(bad), 2 * take + 1), np.int32)
             costs, count = np.zeros(column.shape, np.int64), np.zeros(len(bad), np.int32)
             edge = np.zeros(len(bad), np.float32)
-            _least(block[bad], weight[bad], worth, take, start, column[:, :-1], count, edge)
+            _least(block[bad], weight[bad], worth, take, start, column, count, edge)
             # Single precision may not tell the breach from its equals: it joins in any case.
             column[np.arange(len(bad)), count] = which[bad]
             count += 1
             _price(pairs, owner, part[bad], column, costs, count)
             joined.append(Listed(part[bad], column, costs, count, np.zeros(0, np.int64)))
         start += len(part)
-    listed = Listed(*map(np.concatenate, zip(*joined, strict=True))) if joined else None
-    return Priced(least, n * slots, exact), listed
+    if len(joined) > 1:
+        joined = [near, Listed(*map(np.concatenate, zip(*joined[1:], strict=True)))]
+    return Priced(least, n * slots, exact), joined
 
 
 @njit(cache=True)
@@ -289,8 +301,12 @@ def _breaches(
     rows: NDArray[np.int64],
     u: Ints,
     v: Ints,
+    margin: int,
     least: Ints,
     which: Indices,
+    column: Indices,
+    costs: Ints,
+    count: Indices,
 ) -> int:
     """Price exactly what bounds do not exclude; return how many pairs that were."""
     slots = block.shape[1]
@@ -306,9 +322,13 @@ def _breaches(
                 for j in range(len(part)):
                     if w * part[j] - value[j] <= limit:
                         s = start + j
-                        reduced = cost(pairs, i, s) - u[i] - v[owner[s]]
+                        price = cost(pairs, i, s)
+                        reduced = price - u[i] - v[owner[s]]
                         if reduced < least[r]:
                             least[r], which[r] = reduced, s
+                        if reduced < margin and count[r] < column.shape[1]:
+                            column[r, count[r]], costs[r, count[r]] = owner[s], price
+                            count[r] += 1
                         exact += 1
     return exact
 
@@ -316,11 +336,13 @@ def _breaches(
 def graph(listed: Listed) -> Arcs:
     """Begin a graph with listed arcs of all rows, with some room to grow."""
     rows, width = listed.column.shape
-    room = width + 8
+    room = width + 24
     column, costs = np.zeros((rows, room), np.int32), np.zeros((rows, room), np.int64)
     column[:, :width], costs[:, :width] = listed.column, listed.cost
     begin = np.arange(rows + 1, dtype=np.int64) * room
-    return Arcs(begin, listed.length.copy(), column.ravel(), costs.ravel())
+    return Arcs(
+        begin, listed.length.copy(), column.ravel(), costs.ravel(), np.zeros(rows * room, np.int64)
+    )
 
 
 def join(arcs: Arcs, listed: Listed) -> Arcs:
@@ -332,7 +354,7 @@ def join(arcs: Arcs, listed: Listed) -> Arcs:
         room = np.where(needed > room, needed * 3 // 2, room)
         begin = np.concatenate([[0], np.cumsum(room)])
         column, costs = np.zeros(begin[-1], np.int32), np.zeros(begin[-1], np.int64)
-        grown = Arcs(begin, arcs.length, column, costs)
+        grown = Arcs(begin, arcs.length, column, costs, np.zeros(begin[-1], np.int64))
         _move(arcs, grown)
         arcs = grown
     _append(arcs, listed.row, listed.column, listed.cost, listed.length)
@@ -404,19 +426,33 @@ def _down(block: Floats, weight: Floats, base: Floats, least: Floats) -> None:
 
 
 def nearest_rows(
-    problem: Problem, u: Ints, columns: NDArray[np.intp], depth: int, tick: Tick
+    problem: Problem,
+    u: Ints,
+    columns: NDArray[np.intp],
+    ceiling: Ints,
+    slots: int,
+    depth: int,
+    tick: Tick,
 ) -> Listed:
-    """Find the rows of about the least cost - u for some columns, about `depth` for each slot."""
+    """Find the rows of about the least cost - u for some columns, at most `depth` for each slot.
+
+    Only those below `ceiling`, of each column.
+    """
     pairs, rows = problem.pairs, len(u)
-    chosen = np.flatnonzero(np.isin(problem.owner, columns))
+    chosen = np.flatnonzero(np.isin(problem.owner[:slots], columns))
     depth = min(depth, rows)
-    value = np.full((len(chosen), depth), np.inf, np.float32)
+    limit = np.full(len(problem.high), np.inf)
+    limit[columns] = ceiling / pairs.per_unit
+    value = np.repeat(limit[problem.owner[chosen], None], depth, axis=1).astype(np.float32)
     row = np.full((len(chosen), depth), -1, np.int64)
-    base = (u / pairs.per_unit - pairs.weight * row_offset(problem.bounds)).astype(np.float32)
-    for part, block in blocks(problem.bounds, rows, len(problem.owner), tick):
-        reduced = _weights(pairs, part)[:, None] * block[:, chosen]
-        reduced -= base[part][:, None]
-        _shortlist(reduced, part, value, row)
+    shift = pairs.weight * row_offset(problem.bounds)
+    base = (u / pairs.per_unit - shift[:rows]).astype(np.float32)
+    bounds, width = problem.bounds, slots
+    if bounds.stored is None:
+        bounds, width = of_slots(bounds, chosen), len(chosen)
+    for part, block in blocks(bounds, rows, width, tick):
+        own = block if width == len(chosen) else np.take(block, chosen, axis=1)
+        _shortlist(own, _weights(pairs, part), base[part], part, value, row)
     slot, _ = np.nonzero(row >= 0)
     found = row[row >= 0]
     order = np.argsort(found, kind="stable")
@@ -437,12 +473,17 @@ def _ranks(begin: NDArray[np.intp], count: NDArray[np.intp]) -> NDArray[np.intp]
 
 @njit(cache=True)
 def _shortlist(
-    reduced: Floats, rows: NDArray[np.int64], value: Floats, row: NDArray[np.int64]
+    block: Floats,
+    weight: Floats,
+    base: Floats,
+    rows: NDArray[np.int64],
+    value: Floats,
+    row: NDArray[np.int64],
 ) -> None:
     depth = value.shape[1]
     for r in range(len(rows)):
         for c in range(len(value)):
-            x = reduced[r, c]
+            x = weight[r] * block[r, c] - base[r]
             if x < value[c, depth - 1]:
                 d = depth - 1
                 while d > 0 and value[c, d - 1] > x:

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageColor
 
-from smalti.constraints import Limits, limits, locks
-from smalti.core.assign import check_supply
+from smalti.core.constraints import check_supply
 from smalti.core.errors import BadInput
 from smalti.core.features import attention, frames, variants
 from smalti.core.grid import Grid, board, canvas, columns_and_rows, lay_grid, unit_boxes
@@ -31,6 +30,7 @@ from smalti.request import (
     Photomosaic,
 )
 from smalti.weights import unit_weights
+from smalti.wishes import Limits, limits, locks
 
 _CELLS = 3000  # enough for a face, few enough that each photo is still seen
 _SURPLUS = 0.75  # of the photos are laid by default, so that there is a choice

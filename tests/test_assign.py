@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from smalti.core.assign import METRICS, Duals, assign, certify
+from smalti.core.assign import Duals, assign, certify
 from smalti.core.color import delta_e_2000
+from smalti.core.constraints import METRICS
 from smalti.core.errors import BadInput, Cancelled
 from smalti.core.metric import pair_costs
 from smalti.core.progress import Step
@@ -226,9 +227,10 @@ def test_as_many_photos_as_cells_and_all_alike(n: int) -> None:
     assert found.gap == 0
 
 
-def test_bytes_are_compared_as_they_are() -> None:
+@pytest.mark.parametrize(("n", "m"), [(30, 50), (900, 920)])
+def test_bytes_are_compared_as_they_are(n: int, m: int) -> None:
     rng = np.random.default_rng(9)
-    cells, photos = (rng.integers(0, 256, s, dtype=np.uint8) for s in ((30, 48), (50, 2, 48)))
+    cells, photos = (rng.integers(0, 256, s, dtype=np.uint8) for s in ((n, 48), (m, 2, 48)))
     found = assign(cells, photos, metric="l1")
     costs = oracle(cells.astype(np.float32), photos.astype(np.float32), "l1").min(2)
     assert found.total_cost == costs[linear_sum_assignment(costs)].sum()

@@ -24,8 +24,17 @@ def bounds_and_truth(
     metric: str, cells: NDArray[np.float32], photos: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     n, m = len(cells), len(photos)
-    pairs = Pairs(KINDS[metric], cells, photos, np.arange(n), np.arange(m), np.ones(n), 1.0)
-    bounds = prepare(pairs, NO_BANS)
+    pairs = Pairs(
+        KINDS[metric],
+        cells,
+        photos,
+        np.arange(n),
+        np.arange(m),
+        np.ones(n),
+        1.0,
+        np.zeros((0, 0), np.float32),
+    )
+    _, bounds = prepare(pairs, NO_BANS, lambda *_: None)
     out = np.empty((n, m), np.float32)
     lower_bounds(bounds, slice(0, n), m, out)
     truth = np.array(

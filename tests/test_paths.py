@@ -19,7 +19,8 @@ def test_the_optimum_of_a_sparse_graph(seed: int) -> None:
     present[:, 0] = True  # so that there is a flow
     length = present.sum(1).astype(np.int32)
     begin = np.concatenate([[0], np.cumsum(length)])
-    arcs = paths.Arcs(begin, length, np.nonzero(present)[1].astype(np.int32), cost[present])
+    key, column = np.zeros(begin[-1], np.int64), np.nonzero(present)[1].astype(np.int32)
+    arcs = paths.Arcs(begin, length, column, cost[present], key)
     low = (rng.random(columns) < 0.2).astype(np.int32) * (present.sum(0) > 2) * (high > 0)
     low = (low * (np.cumsum(low) < rows // 3)).astype(np.int32)
 
@@ -27,9 +28,14 @@ def test_the_optimum_of_a_sparse_graph(seed: int) -> None:
     flow = paths.empty_flow(v, supply, low, high)
     search = paths.new_search(rows, columns)
     units = np.arange(supply.sum(), dtype=np.int32)
-    left = paths.bid(arcs, flow, units, 50)
     hungry, poor = np.zeros(rows, np.int32), np.zeros(columns, np.int32)
     edge = np.full(rows, 10**9)
+    paths.arrange(arcs, flow.v)
+    paths.bid(arcs, flow, units, 10, 50, edge)
+    paths.offer(paths.by_column(arcs, columns), flow, 10, 50)
+    units = paths.release(arcs, flow, np.arange(rows, dtype=np.int32))
+    paths.arrange(arcs, flow.v)
+    left = paths.bid(arcs, flow, units, 0, 50, edge)
     assert paths.augment(arcs, flow, search, units[:left], 0, 10**9, edge, hungry) == left
     wanting = paths.wanting(flow)
     into = paths.by_column(arcs, columns)

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from smalti.core.assign import check_supply
+from smalti.core.constraints import check_supply
 from smalti.core.errors import BadInput
 from smalti.core.heuristics.watch import Watch
 from smalti.core.progress import silent

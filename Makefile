@@ -1,12 +1,13 @@
 # make demo    a photomosaic and a jigsaw from assets/, in demo/
 # make test    everything CI asks: lint, types, tests
+# make test-gimp-next   the same plug-in in GIMP 3.2
 # make format  tidy the code
 # make bench   the tables and plots of docs/ (needs ../shared/data)
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test format bench clean
+.PHONY: demo test test-gimp-next format bench clean
 .DELETE_ON_ERROR:
 
 demo: .venv/smalti.stamp
@@ -22,10 +23,15 @@ demo: .venv/smalti.stamp
 test: .venv/test.stamp
 	@sh tests/need_chromium.sh
 	@sh tests/need_display.sh
+	@sh tests/need_gimp.sh
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n auto
+
+test-gimp-next: .venv/test.stamp
+	@sh tests/need_gimp.sh forky
+	SMALTI_GIMP_SUITE=forky $(BIN)/python -m pytest tests/test_gimp_real.py
 
 format: .venv/test.stamp
 	$(BIN)/ruff check --fix .

@@ -248,6 +248,65 @@ def doctor(as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
+@smalti.group()
+def gimp() -> None:
+    """Install the plug-in for GIMP 3, check it, or remove it."""
+
+
+def _gimp_command(function: Callable[..., None]) -> Callable[..., None]:
+    folder = click.option(
+        "--gimp-dir", metavar="DIR", default="", help="A profile.  [default: all that are found]"
+    )
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+    return gimp.command()(folder(as_json(function)))
+
+
+def _in_profiles(act: str, gimp_dir: str, as_json: bool) -> None:
+    from smalti.plugin import install as doing
+
+    reports = [getattr(doing, act)(profile) for profile in doing.profiles(gimp_dir)]
+    lines = [
+        f"{'ok  ' if r.fine else 'MEND'}  GIMP {r.profile.version} ({r.profile.kind}): {r.words}"
+        for r in reports
+    ]
+    values = {
+        str(r.profile.folder): {"ok": r.fine, "kind": r.profile.kind, "found": r.words}
+        for r in reports
+    }
+    report.tell(values, "\n".join(lines), as_json=as_json, quiet=False)
+    if not all(r.fine for r in reports):
+        raise click.exceptions.Exit(1)
+
+
+@_gimp_command
+def install(gimp_dir: str, as_json: bool) -> None:
+    """Put the plug-in into every profile of GIMP 3, and start its engine once."""
+    _in_profiles("install", gimp_dir, as_json)
+
+
+@_gimp_command
+def check(gimp_dir: str, as_json: bool) -> None:
+    """Say whether the plug-in works, and how to mend it."""
+    _in_profiles("check", gimp_dir, as_json)
+
+
+@_gimp_command
+def uninstall(gimp_dir: str, as_json: bool) -> None:
+    """Remove the plug-in from every profile."""
+    _in_profiles("uninstall", gimp_dir, as_json)
+
+
+@smalti.command()
+@click.option(
+    "--scratch", metavar="DIR", default="", help="Where its folder is made.  [default: temporary]"
+)
+def worker(scratch: str) -> None:
+    """Serve an editor: one job on stdin, steps on stdout (docs/worker-protocol.md)."""
+    from smalti.plugin.worker import main
+
+    main(scratch)
+
+
 @smalti.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:

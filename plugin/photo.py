@@ -94,10 +94,10 @@ def _variants(value: str | tuple[str, ...]) -> tuple[str, ...]:
 )
 @click.option(
     "--fit",
-    type=click.Choice(["crop", "pad"]),
+    type=click.Choice(["crop", "pad", "exact"]),
     default="crop",
     show_default=True,
-    help="Crop the target to the grid, or pad it.",
+    help="Crop the target to the grid, pad it, or fit tiles to it.",
 )
 @click.option(
     "--crop",

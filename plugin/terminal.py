@@ -111,7 +111,7 @@ def workers(jobs: int) -> Iterator[ProcessPoolExecutor | None]:
 
     # A forked copy of a process with threads may hang; a spawned one is the same everywhere.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_ignore_interrupts)
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_serve)
     try:
         yield pool
     except BaseException:
@@ -123,9 +123,20 @@ def workers(jobs: int) -> Iterator[ProcessPoolExecutor | None]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C, which reaches the whole group of processes, to the parent."""
+def _serve() -> None:
+    """Leave Ctrl-C, which reaches the whole group of processes, to the parent; end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End when the parent does: one that was killed could not say so."""
+    import multiprocessing
+
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @contextmanager

@@ -116,8 +116,11 @@ def lay_ground(request: Jigsaw) -> Ground:
         target = trimmed(target, frame)
     height, width = target.shape[:2]
     mask = _beside(request.mask, target, "mask")
+    given = _beside(request.labels, target, "labels", background=None)
     share = 1.0 if mask is None else float(_light(mask).mean())
     check(share > 0, "there is nothing to fill: the mask is dark everywhere")
+    if given is not None:
+        share = float((given[..., 3] > 0).mean())
     tiles = request.tiles or _TILES
     if request.tile_px:
         wide, high = _fitted(width, height, request.width)
@@ -133,7 +136,6 @@ def lay_ground(request: Jigsaw) -> Ground:
     small = resized(target, size)
     tile_px = math.sqrt(size[0] * size[1] * share / tiles)
     drawn = _beside(request.edges, target, "edges")
-    given = _beside(request.labels, target, "labels")
     fine, ratio = None, request.size_ratio or _RATIO
     if given is not None:
         labels = tidied(from_labels(resized(given, size, Image.Resampling.NEAREST)), tile_px)
@@ -154,11 +156,16 @@ def lay_ground(request: Jigsaw) -> Ground:
     return Ground(small, labels, goal, tiles, tile_px, (width, height), ratio, fine, frame)
 
 
-def _beside(file: str, target: NDArray[np.uint8], option: str) -> NDArray[np.uint8] | None:
+def _beside(
+    file: str,
+    target: NDArray[np.uint8],
+    option: str,
+    background: tuple[int, int, int] | None = (255, 255, 255),
+) -> NDArray[np.uint8] | None:
     """Read a picture that belongs to the target and must have its size."""
     if not file:
         return None
-    picture = read_picture(file).pixels
+    picture = read_picture(file, background=background).pixels
     (h, w), (high, wide) = picture.shape[:2], target.shape[:2]
     check(
         (w, h) == (wide, high),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ from smalti.jigsaw.quality import measure_likeness, measure_packing
 from smalti.jigsaw.recolor import recolor
 from smalti.jigsaw.refine import deformation, refine
 from smalti.jigsaw.shapes import ShapeLibrary, scan_shapes
+from smalti.jigsaw.warp import Window
 from smalti.jigsaw_project import JigsawProject, jigsaw_text, used_only
 from smalti.plan import check, target_file
 from smalti.project import project_path
@@ -39,6 +40,22 @@ from smalti.resources import Stopwatch, peak_mb
 _VARIETY = 91  # tiles to a use of a shape: with fewer colours fit better, with more it is varied
 _ALIKE = 0.06  # RMS distance of outlines of unit area that may take each other's place
 _COMPARED = 2.0  # px of the comparison along a pixel of the raster
+
+
+class ContainerLayer(NamedTuple):
+    """The tiles of one container, transparent between them.
+
+    Attributes
+    ----------
+    container, left, top : int
+        Its label, and where the pixels lie in the picture, px.
+    pixels : ndarray of shape (H, W, 4), uint8 sRGB and opacity
+    """
+
+    container: int
+    left: int
+    top: int
+    pixels: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +102,26 @@ class JigsawMosaic:
         """Draw the mosaic in memory, (H, W, 3) uint8 sRGB."""
         project = self.project
         return np.concatenate(list(_bands(project, project.scale, project.background)))
+
+    def container_layers(self) -> Iterator[ContainerLayer]:
+        """Draw the tiles of each container apart, at the size of the picture."""
+        project = self.project
+        width, height = _size(project)
+        for container in sorted({p.container for p in project.placements}):
+            windows = [
+                drawn(placement, project.library, scale=project.scale, move=move)
+                for placement, move in zip(project.placements, project.moves, strict=True)
+                if placement.container == container
+            ]
+            top = max(0, min(w.top for w in windows))
+            left = max(0, min(w.left for w in windows))
+            bottom = min(height, max(w.top + w.pixels.shape[0] for w in windows))
+            right = min(width, max(w.left + w.pixels.shape[1] for w in windows))
+            if bottom > top and right > left:
+                seen = np.zeros((bottom - top, right - left, 4), np.float32)
+                for window in windows:
+                    _lay_over(seen, window, top, left)
+                yield ContainerLayer(container, left, top, _unmultiplied(seen))
 
     def report(self) -> dict[str, Any]:
         """Return what ``--json`` prints, as plain values."""
@@ -354,15 +391,26 @@ def _seen(project: JigsawProject, scale: float) -> tuple[NDArray[np.uint8], NDAr
     seen = np.dstack([behind / np.float32(255), np.zeros((height, width), np.float32)])
     for placement, move in zip(project.placements, project.moves, strict=True):
         window = drawn(placement, project.library, scale=scale, move=move)
-        high, wide = window.pixels.shape[:2]
-        rows = slice(max(0, window.top), max(0, window.top + high))
-        columns = slice(max(0, window.left), max(0, window.left + wide))
-        place = seen[rows, columns]
-        cut = window.pixels[max(0, -window.top) :, max(0, -window.left) :]
-        cut = cut[: place.shape[0], : place.shape[1]]
-        place *= 1 - cut[..., 3:]
-        place += cut
+        _lay_over(seen, window, 0, 0)
     return (seen[..., :3] * 255).clip(0, 255).astype(np.uint8), seen[..., 3]
+
+
+def _lay_over(seen: NDArray[np.float32], window: Window, top: int, left: int) -> None:
+    """Lay a tile over premultiplied pixels whose corner is at `top` and `left`."""
+    down, right = window.top - top, window.left - left
+    high, wide = window.pixels.shape[:2]
+    rows = slice(max(0, down), max(0, down + high))
+    columns = slice(max(0, right), max(0, right + wide))
+    place = seen[rows, columns]
+    cut = window.pixels[max(0, -down) :, max(0, -right) :]
+    cut = cut[: place.shape[0], : place.shape[1]]
+    place *= 1 - cut[..., 3:]
+    place += cut
+
+
+def _unmultiplied(seen: NDArray[np.float32]) -> NDArray[np.uint8]:
+    colour = seen[..., :3] / np.maximum(seen[..., 3:], 1e-6)
+    return (np.dstack([colour, seen[..., 3]]) * 255 + 0.5).clip(0, 255).astype(np.uint8)
 
 
 def _nearest(labels: NDArray[np.intp], shape: tuple[int, ...]) -> NDArray[np.intp]:

@@ -167,7 +167,14 @@ def make_plan(
     else:
         most = max(wanted, supply)
         columns, rows = request.grid or columns_and_rows(size, wanted, aspect, most=most)
-    grid = lay_grid(size, unit * columns, unit * rows, aspect=aspect, fit=request.fit)
+    if request.fit == "exact":
+        aspect = size[0] * rows / (size[1] * columns)
+        check(
+            0.1 <= aspect <= 10,
+            f"fit exact makes tiles of {aspect:.2g}:1; more cells, or fit crop, make them squarer",
+        )
+    fit = "pad" if request.fit == "pad" else "crop"
+    grid = lay_grid(size, unit * columns, unit * rows, aspect=aspect, fit=fit)
     weight = unit_weights(target, request.weight, grid)
     if request.adaptive:
         px = max(2, min(_DETAIL_PX, math.isqrt(_DETAIL_AREA // grid.cells)))
@@ -263,7 +270,7 @@ def _checked(request: Photomosaic) -> tuple[int, int, int]:
         r.aspect is None or (min(r.aspect) > 0 and 0.1 <= r.aspect[0] / r.aspect[1] <= 10),
         f"aspect is {r.aspect}: from 1:10 to 10:1",
     )
-    check(r.fit in ("crop", "pad"), f"fit is {r.fit!r}: crop or pad")
+    check(r.fit in ("crop", "pad", "exact"), f"fit is {r.fit!r}: crop, pad or exact")
     check(r.crop in ("centre", "attention"), f"crop is {r.crop!r}: centre or attention")
     check(r.repeats in ("limited", "free"), f"repeats is {r.repeats!r}: limited or free")
     check(r.twins in ("group", "keep"), f"twins is {r.twins!r}: group or keep")

@@ -44,7 +44,8 @@ class Photomosaic:
     aspect : (float, float) or None
         Width and height of a tile, in any unit; None for the library's commonest.
     fit : str
-        ``"crop"`` the target to the grid, or ``"pad"`` it with `background`.
+        ``"crop"`` the target to the grid, ``"pad"`` it with `background`, or
+        ``"exact"``: tiles give way a little, and cover the target to the pixel.
     crop : str
         Which part of a photo of another aspect is kept: ``"centre"`` or ``"attention"``.
     background : str
@@ -165,9 +166,9 @@ class Jigsaw:
     segments : int or None
         About how many containers; None for as many as the picture has.
     labels, mask, edges, colors : str
-        Pictures of the target's shape: containers by colour; one container where
-        it is light; extra borders where it is dark or opaque; colours instead of
-        the target's. Empty for none.
+        Pictures of the target's shape: containers by colour, nothing where it is
+        transparent; one container where it is light; extra borders where it is dark
+        or opaque; colours instead of the target's. Empty for none.
     keep_frame : bool
         Do not cut off bands of one colour around the target. Nothing is cut off
         either where pictures of the target's shape are given.

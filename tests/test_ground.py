@@ -59,3 +59,17 @@ def test_a_frame_is_cut_off_unless_it_is_kept(tmp_path: Path, rng: np.random.Gen
     assert kept.target == (336, 264)
     assert not any(kept.frame)
     assert not any(lay_ground(replace(asked, mask=asked.target)).frame)
+
+
+def test_nothing_is_filled_where_labels_are_transparent(tmp_path: Path) -> None:
+    target, labels = tmp_path / "target.png", tmp_path / "labels.png"
+    Image.new("RGB", (80, 60), "white").save(target)
+    drawn = np.zeros((60, 80, 4), np.uint8)
+    drawn[:, :40] = (200, 0, 0, 255)
+    Image.fromarray(drawn).save(labels)
+    request = Jigsaw(target=str(target), shapes=("@demo",), labels=str(labels), tiles=20)
+    ground = lay_ground(request)
+    width = ground.labels.shape[1]
+    assert (ground.labels[:, : width // 2 - 1] == 0).all()
+    assert (ground.labels[:, width // 2 + 1 :] == -1).all()
+    assert (ground.labels >= 0).sum() / ground.tile_px**2 == pytest.approx(20, rel=0.05)

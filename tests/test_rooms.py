@@ -12,7 +12,7 @@ MAY_IMPORT = {
     "core": {"smalti.core", "smalti.assets"},
     "jigsaw": {"smalti.core", "smalti.jigsaw", "smalti.assets"},
 }
-STANDARD_LIBRARY_ONLY = [ROOT / "smalti" / "request.py"]
+STANDARD_LIBRARY_ONLY = [ROOT / "smalti" / "request.py", ROOT / "plugin" / "editor.py"]
 
 
 def imports(file: Path) -> set[str]:
@@ -50,6 +50,15 @@ def test_no_door_computes_a_mosaic_itself() -> None:
 @pytest.mark.parametrize("file", STANDARD_LIBRARY_ONLY, ids=lambda file: file.name)
 def test_what_editors_ship_needs_the_standard_library_only(file: Path) -> None:
     assert {module.split(".")[0] for module in imports(file)} <= set(sys.stdlib_module_names)
+
+
+def test_what_runs_in_gimp_needs_gi_and_what_is_shipped_with_it() -> None:
+    shipped = {"smalti.request", "smalti.plugin.editor", "smalti.plugin.gimp_image"}
+    shipped |= {"smalti.plugin.gimp_options", "smalti.plugin.gimp_dialog"}
+    for file in (ROOT / "plugin").glob("gimp*.py"):
+        for module in imports(file):
+            known = module in shipped or module.split(".")[0] in {"gi", *sys.stdlib_module_names}
+            assert known, f"{file.name} imports {module}"
 
 
 def test_help_loads_nothing_heavy() -> None:

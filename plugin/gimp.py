@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+"""Smalti in GIMP 3: Filters > Artistic > Photomosaic, Jigsaw Mosaic, Decorative Mosaic.
+
+Runs in GIMP's own Python, which has gi and the standard library. `smalti gimp
+install` puts it into a profile as ``smalti-gimp/smalti-gimp.py``, the files it
+imports below ``lib/``, and the way to the worker into ``worker.json``.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE / "lib"))
+
+import gi  # noqa: E402
+
+gi.require_version("Gimp", "3.0")
+gi.require_version("GimpUi", "3.0")
+gi.require_version("Gegl", "0.4")
+from gi.repository import Gegl, Gimp, Gio, GLib, GObject  # noqa: E402
+
+from smalti.plugin.editor import Worker, WorkerError, worker_command  # noqa: E402
+from smalti.plugin.gimp_image import (  # noqa: E402
+    Refused,
+    Region,
+    Writer,
+    find_region,
+    job_pixels,
+    lay_into_image,
+    make_image,
+)
+from smalti.plugin.gimp_options import (  # noqa: E402
+    KINDS,
+    BadOption,
+    Kind,
+    Option,
+    request_values,
+)
+
+_MENU = "<Image>/Filters/Artistic/"
+_POLL_S = 0.1
+
+
+def run_kind(
+    kind: Kind, procedure: Any, run_mode: Any, image: Any, drawables: Any, config: Any
+) -> Any:
+    """Run a procedure; whatever goes wrong comes back as GIMP's error, in words."""
+    try:
+        region = find_region(image, drawables)
+        worker = None
+        if run_mode == Gimp.RunMode.INTERACTIVE:
+            from gi.repository import GimpUi
+
+            GimpUi.init("smalti")
+            from smalti.plugin.gimp_dialog import ask
+
+            pressed, worker = ask(
+                kind, procedure, config, region, lambda: options_of(kind, config), start_worker
+            )
+            if not pressed:
+                if worker is not None:
+                    worker.close()
+                return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, GLib.Error())
+        shown = run_mode != Gimp.RunMode.NONINTERACTIVE
+        layer, made = make(kind, region, options_of(kind, config), worker, shown)
+    except (BadOption, Refused, WorkerError) as error:
+        return _failed(procedure, str(error))
+    except Exception as error:
+        traceback.print_exc()
+        return _failed(procedure, f"{type(error).__name__}: {error}")
+    return _succeeded(procedure, layer, made)
+
+
+def make(
+    kind: Kind,
+    region: Region,
+    options: dict[str, Any],
+    worker: Worker | None,
+    shown: bool,
+) -> tuple[Any, Any]:
+    """Make the mosaic and lay it into the image; return its layer, and the image it is in."""
+    try:
+        request = request_values(kind, options)
+        Gimp.progress_init(f"{kind.title}: starting")
+        worker = worker or start_worker()
+        folder = worker.greet()
+        Gimp.progress_set_text(f"{kind.title}: reading the layer")
+        pixels = job_pixels(Writer(region, folder), options.get("segments-from"))
+        worker.ask(
+            {
+                "request": request,
+                "result": _size(options["result"], region),
+                "layers": bool(options.get("layers")),
+                "paths": bool(options.get("paths")),
+                **pixels,
+            }
+        )
+        done = _wait(worker, kind)
+        Gimp.progress_set_text(f"{kind.title}: bringing it into GIMP")
+        name = f"{kind.title} of {region.layer.get_name()}"
+        if done["full"]:
+            image, layer = make_image(name, folder, done)
+            if shown:
+                Gimp.Display.new(image)
+        else:
+            image, layer = region.image, lay_into_image(region, name, folder, done)
+        if shown:
+            Gimp.displays_flush()
+        if worker.warnings:
+            Gimp.message("\n".join(worker.warnings))
+        Gimp.progress_update(1.0)
+        return layer, image
+    finally:
+        if worker is not None:
+            worker.close()
+        Gimp.progress_end()
+
+
+def _size(result: str, region: Region) -> str:
+    """Say in the worker's words how large the picture shall be."""
+    if result == "layer" or (result == "automatic" and region.selected):
+        return "target"
+    return "full" if result == "image" else "larger"
+
+
+def _wait(worker: Worker, kind: Kind) -> dict[str, Any]:
+    """Show progress until the worker is done, and check what it says it made."""
+    said = ""
+    while True:
+        message = worker.next(_POLL_S)
+        if message is None:
+            Gimp.progress_pulse() if not said else None
+        elif message["type"] == "progress":
+            words = f"{kind.title}: {message['text']}"
+            if words != said:
+                said = words
+                Gimp.progress_set_text(words)
+            Gimp.progress_update(float(message["share"]))
+        elif message["type"] == "done":
+            _check(worker, message)
+            return message
+
+
+def _check(worker: Worker, done: dict[str, Any]) -> None:
+    """Nothing of the image is touched before everything is there."""
+    assert worker.folder is not None
+    for raster in (done["result"], *done["layers"]):
+        file = worker.folder / raster["file"]
+        if not file.is_file() or file.stat().st_size != raster["stride"] * raster["height"]:
+            raise WorkerError(f"Smalti's engine did not write {raster['file']} whole.")
+
+
+def start_worker() -> Worker:
+    """Start a worker whose folder can be seen from both sides of a sandbox."""
+    return Worker(worker_command(HERE), scratch())
+
+
+def scratch() -> str:
+    """Return where the job's files go: a sandbox has its own temporary files."""
+    if os.path.exists("/.flatpak-info") or "SNAP" in os.environ:
+        folder = os.path.join(GLib.get_user_cache_dir(), "smalti")
+        os.makedirs(folder, exist_ok=True)
+        return folder
+    return ""
+
+
+def options_of(kind: Kind, config: Any) -> dict[str, Any]:
+    """Read the options as plain values."""
+    values = {option.name: config.get_property(option.name) for option in kind.options}
+    for option in kind.options:
+        value = values[option.name]
+        if isinstance(value, Gio.File):
+            path = value.get_path()
+            if path is None:
+                raise BadOption(
+                    f"{value.get_uri()} is not a folder of this computer: copy it first"
+                )
+            values[option.name] = path
+        elif isinstance(option.default, str) and value is None:
+            values[option.name] = ""
+    return values
+
+
+def _failed(procedure: Any, words: str) -> Any:
+    error = GLib.Error.new_literal(Gimp.PlugIn.error_quark(), words, 0)
+    return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, error)
+
+
+def _succeeded(procedure: Any, layer: Any, image: Any) -> Any:
+    values = procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, GLib.Error())
+    for place, (kind, made) in enumerate(((Gimp.Layer, layer), (Gimp.Image, image)), 1):
+        values.remove(place)
+        values.insert(place, GObject.Value(kind, made))
+    return values
+
+
+def _add(procedure: Any, option: Option) -> None:
+    """Add one argument, of the type its default has."""
+    flags = GObject.ParamFlags.READWRITE
+    words = (option.name, option.label, option.help)
+    if option.choices:
+        choice = Gimp.Choice.new()
+        for number, (value, label) in enumerate(option.choices):
+            choice.add(value, number, label, "")
+        procedure.add_choice_argument(*words, choice, option.default, flags)
+    elif option.default is None:
+        folder = Gimp.FileChooserAction.SELECT_FOLDER
+        procedure.add_file_argument(*words, folder, True, None, flags)
+    elif isinstance(option.default, bool):
+        procedure.add_boolean_argument(*words, option.default, flags)
+    elif isinstance(option.default, str):
+        procedure.add_string_argument(*words, option.default, flags)
+    elif isinstance(option.default, int):
+        low, high = map(int, option.limits)
+        procedure.add_int_argument(*words, low, high, option.default, flags)
+    else:
+        procedure.add_double_argument(*words, *option.limits, option.default, flags)
+
+
+class Smalti(Gimp.PlugIn):  # type: ignore[misc]
+    """The plug-in: a procedure for each kind of mosaic."""
+
+    def do_set_i18n(self, name: str) -> bool:
+        """Leave texts as they are."""
+        return False
+
+    def do_query_procedures(self) -> list[str]:
+        """Name the procedures."""
+        return [kind.procedure for kind in KINDS]
+
+    def do_create_procedure(self, name: str) -> Any:
+        """Describe one procedure."""
+        Gegl.init(None)
+        kind = next(kind for kind in KINDS if kind.procedure == name)
+        run: Callable[..., Any] = _runner(kind)
+        procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, run, None)
+        # All kinds of images: what cannot be used is said in words, not by a grey entry.
+        procedure.set_image_types("*")
+        sensitive = Gimp.ProcedureSensitivityMask
+        procedure.set_sensitivity_mask(sensitive.DRAWABLE | sensitive.DRAWABLES)
+        procedure.set_documentation(kind.blurb, kind.help, name)
+        procedure.set_menu_label(kind.menu)
+        procedure.add_menu_path(_MENU)
+        procedure.set_attribution("Smalti", "Smalti, MIT licence", "2026")
+        for option in kind.options:
+            _add(procedure, option)
+        flags = GObject.ParamFlags.READWRITE
+        procedure.add_layer_return_value("layer", "Layer", "The mosaic", True, flags)
+        procedure.add_image_return_value("made", "Image", "The image it is in", True, flags)
+        return procedure
+
+
+def _runner(kind: Kind) -> Callable[..., Any]:
+    def run(
+        procedure: Any, run_mode: Any, image: Any, drawables: Any, config: Any, data: Any
+    ) -> Any:
+        return run_kind(kind, procedure, run_mode, image, drawables, config)
+
+    return run
+
+
+if __name__ == "__main__":
+    Gimp.main(Smalti.__gtype__, sys.argv)

@@ -1,0 +1,119 @@
+"""``smalti gimp``: profiles found, the plug-in put there, examined and removed."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from smalti.core.errors import BadInput
+from smalti.plugin import install as room
+from smalti.plugin.editor import VARIABLE
+from smalti.plugin.install import Profile, check, install, profiles, uninstall
+
+WORKER = [sys.executable, "-c", "from smalti.plugin.worker import main; main()"]
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.delenv("GIMP3_DIRECTORY", raising=False)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setenv(VARIABLE, json.dumps(WORKER))
+
+
+def test_every_profile_of_gimp_3_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in (
+        ".config/GIMP/2.10", ".config/GIMP/3.0", ".config/GIMP/3.2",
+        ".var/app/org.gimp.GIMP/config/GIMP/3.0", "snap/gimp/current/.config/GIMP/3.0",
+    ):  # fmt: skip
+        (tmp_path / place).mkdir(parents=True)
+    found = [(p.kind, p.version) for p in profiles()]
+    assert found == [("native", "3.0"), ("native", "3.2"), ("flatpak", "3.0"), ("snap", "3.0")]
+    monkeypatch.setattr(sys, "platform", "darwin")
+    (tmp_path / "Library/Application Support/GIMP/3.0").mkdir(parents=True)
+    assert [p.folder.parent.parent.name for p in profiles()] == ["Application Support"]
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setenv("APPDATA", str(tmp_path / "Roaming"))
+    (tmp_path / "Roaming/GIMP/3.0").mkdir(parents=True)
+    assert [p.folder.parent.parent.name for p in profiles()] == ["Roaming"]
+
+
+def test_no_profile_is_plain_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadInput, match="no GIMP was found"):
+        profiles()
+    (tmp_path / ".config/GIMP/2.10").mkdir(parents=True)
+    with pytest.raises(BadInput, match="older GIMP"):
+        profiles()
+    monkeypatch.setattr(shutil, "which", lambda name: name == "gimp-3.0")
+    with pytest.raises(BadInput, match="never been started"):
+        profiles()
+    with pytest.raises(BadInput, match="Preferences"):
+        profiles(str(tmp_path / "nowhere"))
+
+
+def test_installing_twice_is_installing_once(tmp_path: Path) -> None:
+    profile = Profile("native", "3.0", tmp_path)
+    assert not check(profile).fine
+    for _ in range(2):
+        assert install(profile).fine
+        files = sorted(
+            p.relative_to(profile.plugin).as_posix() for p in profile.plugin.rglob("*.*")
+        )
+        assert files == [
+            *("lib/smalti/__init__.py", "lib/smalti/plugin/__init__.py"),
+            *(f"lib/smalti/plugin/{name}" for name in room._SHIPPED),
+            *("lib/smalti/request.py", "smalti-gimp.py", "worker.json"),
+        ]
+    assert (profile.plugin / "smalti-gimp.py").stat().st_mode & 0o111
+    assert check(profile).fine
+    assert uninstall(profile).fine
+    assert not profile.plugin.exists()
+    assert "not installed" in uninstall(profile).words
+
+
+def test_what_would_not_work_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = Profile("native", "3.0", tmp_path)
+    install(profile)
+    config = profile.plugin / "worker.json"
+    good = json.loads(config.read_text())
+    for change, word in (
+        ({"command": [str(tmp_path / "gone")]}, "does not start"),
+        ({"command": [sys.executable, "-c", "raise SystemExit('broken')"]}, "broken"),
+        ({"version": "0.0.1"}, "version 0.0.1"),
+    ):
+        config.write_text(json.dumps({**good, **change}))
+        assert word in check(profile).words
+    config.write_text("{")
+    assert "damaged" in check(profile).words
+    monkeypatch.setenv(VARIABLE, json.dumps([str(tmp_path / "gone")]))
+    assert not install(profile).fine
+
+
+def test_sandboxes_are_told_of(tmp_path: Path) -> None:
+    assert "may not start other programs" in install(Profile("snap", "3.0", tmp_path)).words
+    flatpak = Profile("flatpak", "3.0", tmp_path)
+    assert "flatpak override --user" in install(flatpak).words
+    values = json.loads((flatpak.plugin / "worker.json").read_text())
+    assert values["command"][:2] == ["flatpak-spawn", "--host"]
+    assert "flatpak override" in check(flatpak).words
+
+
+def test_the_plug_in_needs_nothing_but_gi(tmp_path: Path) -> None:
+    """What is shipped imports in a bare Python, with a gi that is none."""
+    profile = Profile("native", "3.0", tmp_path)
+    install(profile)
+    code = (
+        "import sys; sys.path[:] = [p for p in sys.path if 'site-packages' not in p]\n"
+        f"sys.path.insert(0, {str(profile.plugin / 'lib')!r})\n"
+        "import smalti.plugin.editor, smalti.plugin.gimp_options, smalti.request\n"
+        "print(smalti.plugin.editor.__file__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith(str(profile.plugin))

@@ -74,6 +74,8 @@ def _choice(values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     return tuple((value, value.capitalize()) for value in values)
 
 
+# Not an empty text: GIMP remembers one as no text at all, which its dialogs cannot show.
+_AUTO = "auto"
 _RESULT = Option(
     "result",
     "Resul_t",
@@ -181,7 +183,7 @@ def _folder(path: str | None, what: str) -> str:
 
 
 def _grid(text: str) -> tuple[int, int] | None:
-    if not text.strip():
+    if text.strip() in ("", _AUTO):
         return None
     try:
         columns, rows = map(int, text.lower().split("x"))
@@ -191,7 +193,7 @@ def _grid(text: str) -> tuple[int, int] | None:
 
 
 def _aspect(text: str) -> tuple[float, float] | None:
-    if not text.strip():
+    if text.strip() in ("", _AUTO):
         return None
     try:
         width, height = map(float, text.split(":"))
@@ -226,9 +228,10 @@ KINDS = (
             _RESULT,
         ),
         (
-            Option("grid", "_Grid", "Columns and rows, such as 64x48, instead of cells", ""),
-            Option("aspect", "Aspect (_f)", "Shape of a tile, such as 4:3; empty for the photos'",
-                   ""),
+            Option("grid", "_Grid", "Columns and rows, such as 64x48; auto: as cells says",
+                   _AUTO),
+            Option("aspect", "Aspect (_f)", "Shape of a tile, such as 4:3; auto for the photos'",
+                   _AUTO),
             Option("crop", "Part _kept", "Part of a photo kept where its shape differs", "centre",
                    choices=_choice(("centre", "attention"))),
             Option("tile-px", "Tile px (_j)", "Width of a tile in a new image; 0 for what suits",

@@ -16,6 +16,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "lib"))
 
+# Below: GIMP adds no folder of ours to the path, and gi wants versions before it imports.
 import gi  # noqa: E402
 
 gi.require_version("Gimp", "3.0")
@@ -221,6 +222,7 @@ def _add(procedure: Any, option: Option) -> None:
         procedure.add_double_argument(*words, *option.limits, option.default, flags)
 
 
+# GIMP's classes have no types outside of GIMP.
 class Smalti(Gimp.PlugIn):  # type: ignore[misc]
     """The plug-in: a procedure for each kind of mosaic."""
 

@@ -168,6 +168,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
         setattr(repository, name, what)
     for name in ("Gio", "GLib", "GObject", "Gtk", "GimpUi", "GdkPixbuf"):
         setattr(repository, name, types.SimpleNamespace(File=type(None)))
+    # A module made by hand: it has no attributes until they are set.
     gi.repository = repository  # type: ignore[attr-defined]
     gi.require_version = lambda *_: None  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "gi", gi)

@@ -43,7 +43,7 @@ if [ ! -e "$root/usr/bin/gimp-console" ]; then
         mirror=$(apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' |
             sed -n 's/^Debian //p' | head -n 1)
         mmdebstrap --quiet --variant=minbase --mode=root --include="$packages" \
-            "$suite" "$root.new" "${mirror:-http://deb.debian.org/debian}" >"$root.log" 2>&1 || {
+            "$suite" "$root.new" ${mirror:+"$mirror"} >"$root.log" 2>&1 || {
             tail -n 20 "$root.log"
             exit 1
         }

@@ -74,6 +74,7 @@ def test_distances_are_scipys(metric: str) -> None:
     a, b = rng.uniform(0, 100, (2, 20, 12)).astype(np.float32)
     found = [[distance(KINDS[metric], x, y) for y in b] for x in a]
     name = "cityblock" if metric == "l1" else metric
+    # scipy's stubs list the names one by one; here it is a variable.
     expected = cdist(a.astype(float), b.astype(float), name)  # type: ignore[call-overload]
     assert np.allclose(found, expected, rtol=1e-10)
 

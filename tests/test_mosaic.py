@@ -396,6 +396,7 @@ def test_what_is_no_project_is_refused(tmp_path: Path, content: bytes) -> None:
 
 def test_an_exact_fit_covers_the_target_to_the_pixel(target: Path, folder_of_photos: Path) -> None:
     asked = {"target": str(target), "photos": (str(folder_of_photos),), "cells": 30}
+    # Keywords from a dict: their types are not told apart.
     made = make_mosaic(Photomosaic(**asked, aspect=(1, 1), fit="exact"))  # type: ignore[arg-type]
     assert made.project.layout.grid.window == pytest.approx((0, 0, 120, 90))
     with pytest.raises(BadInput, match="fit exact makes tiles"):

@@ -15,7 +15,7 @@ from smalti.core.errors import BadInput
 from smalti.core.progress import Progress, Step, silent
 from smalti.core.source import label
 from smalti.ground import Ground, lay_ground, rotation
-from smalti.jigsaw.choose import Chooser, Rules
+from smalti.jigsaw.choose import SHORTLIST, Chooser, Rules, comparable
 from smalti.jigsaw.container import Container, cut_out
 from smalti.jigsaw.contour import filled_window
 from smalti.jigsaw.fill import choice_of, placement_of
@@ -29,7 +29,6 @@ from smalti.jigsaw_mosaic import project_of, refined, reuse_of, weights_of
 from smalti.jigsaw_project import JigsawProject
 from smalti.request import Jigsaw
 
-_SHORTLIST = 120
 _PIECE = 0.5  # of a tile's square: smaller pieces of a container stay with a neighbour
 _ROOM = 0.35  # of a tile's square: less free area than this is not worth a tile
 
@@ -263,12 +262,12 @@ class Desk:
             laid=inside,
         )
         rules = Rules(
-            library=library,
+            library=comparable(library),
             weights=weights_of(request),
             size_ratio=ground.size_ratio,
             turn=turn_of(rotation(request.rotate)),
             reuse_distance=request.spacing,
-            shortlist=_SHORTLIST,
+            shortlist=SHORTLIST,
             table=None,
         )
         space = Space(container.mask, container.size, container.side, container.rng)

@@ -308,6 +308,7 @@ class Posed(NamedTuple):
 def pose(constraints: Constraints, metric: str, seed: int, tick: "distances.Tick") -> Posed:
     """Put rows and columns in order, without the locked cells."""
     from smalti.core import metric as distances
+    from smalti.core import sampling
     from smalti.core.pricing import Problem
 
     cells, photos, weights, group, allowed, low, high, fixed, out, apart = constraints
@@ -318,12 +319,16 @@ def pose(constraints: Constraints, metric: str, seed: int, tick: "distances.Tick
     first, alike = _alike(cells, weights, apart, loose)
     supply = np.bincount(alike[loose], minlength=len(first))
     # Rows of many cells come early, as a sample weighted by the cells would have them.
-    order = np.argsort(rng.random(len(first)) / supply, kind="stable")
+    order = np.argsort(sampling.spread(cells[first], rng) / supply, kind="stable")
     rank = np.empty(len(first), np.intp)
     rank[order] = np.arange(len(first))
     row_of = np.full(n, -1)
     row_of[loose] = rank[alike[loose]]
-    group_of = rng.permutation(np.flatnonzero(high > 0))
+    group_of = np.flatnonzero(high > 0)
+    one = np.zeros(groups, np.intp)
+    one[group] = np.arange(m)  # of each group's photos, to stand for it
+    turn = sampling.spread(photos[one[group_of], 0], rng)
+    group_of = group_of[np.argsort(turn, kind="stable")]
     column_of = np.full(groups, -1)
     column_of[group_of] = np.arange(len(group_of))
     slots = np.flatnonzero(allowed & (high[group] > 0))

@@ -78,6 +78,44 @@ def to_space(rgb: npt.ArrayLike, space: str) -> Floats:
     return lab
 
 
+def din99o(lab: npt.ArrayLike) -> Floats:
+    """Bring CIELAB to where plain distances are nearly those of CIEDE2000.
+
+    DIN99o (Cui, Luo, Rigg, Roesler and Witt, "Uniform colour spaces based on the
+    DIN99 colour-difference formula", Color Research and Application 27, 2002;
+    constants of DIN 6176:2018, k_E = k_CH = 1).
+
+    Parameters
+    ----------
+    lab : array_like of shape (..., 3)
+        CIELAB.
+
+    Returns
+    -------
+    ndarray of float32, shape (..., 3)
+        Lightness, 0 to 100, and two axes of chroma, in units of about one
+        just noticeable difference.
+    """
+    light, a, b = np.moveaxis(np.asarray(lab, np.float32), -1, 0)
+    turn = np.radians(26)
+    red = np.cos(turn) * a + np.sin(turn) * b
+    yellow = 0.83 * (np.cos(turn) * b - np.sin(turn) * a)
+    chroma = np.hypot(red, yellow)
+    # Chroma shrinks to its logarithm; near grey that is a plain scale.
+    with np.errstate(invalid="ignore"):
+        scale = np.where(
+            chroma > 1e-6, np.log1p(0.075 * chroma) / (0.0435 * chroma), 0.075 / 0.0435
+        )
+    return np.stack(
+        [
+            303.67 * np.log1p(0.0039 * np.maximum(light, 0)),
+            scale * (np.cos(turn) * red - np.sin(turn) * yellow),
+            scale * (np.sin(turn) * red + np.cos(turn) * yellow),
+        ],
+        axis=-1,
+    ).astype(np.float32)
+
+
 def from_lab(lab: npt.ArrayLike) -> Floats:
     """Convert CIELAB colours to sRGB; undoes ``to_space(rgb, "lab")``.
 

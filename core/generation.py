@@ -1,7 +1,8 @@
 """An assignment of least cost by column generation, from coarse to fine.
 
-A random part of rows and columns is solved first; its duals, carried over to
-all columns, say which arcs the next scale needs. On the finest scale the graph
+An even part of rows and columns is solved first; its duals, carried over to
+all columns, say which arcs the next scale needs, and how far they were moved
+says how coarse its first steps may be. On the finest scale the graph
 is solved and priced in turn until no pair has a negative reduced cost. Only
 must all be laid: a coarse scale is but a guess.
 """
@@ -12,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from smalti.core import paths, pricing
+from smalti.core import auction, paths, pricing
 from smalti.core.metric import Tick
 from smalti.core.paths import Flow, Indices, Ints
 from smalti.core.pricing import Priced, Problem
@@ -24,12 +25,13 @@ _PLENTY = 5  # places to a cell
 _ADDED = 16  # for each row that needs more, doubled each time
 _DRAWN = 16  # the same for each column
 _BIDS = 3  # a row: more make price wars, fewer leave more to the paths
-_STEP = 0.02  # of a bid, of the median row's dearest arc
+_STEP = 0.5  # of a bid, of how far off duals are
+_LOOSE = 0.1  # the same: how tight paths must be at first
+_UNKNOWN = 0.04  # how far off duals are without a coarser scale, of the median row's dearest arc
 _SOME = 30  # rounds of paths before arcs are added
 _MOST = 40  # and after
 _WORTH = 10  # units: a round that lays fewer costs more than their own searches
-_LOOSE = 0.1  # of how far arcs not listed lie: how tight paths must be at first
-_NEAR = 0.05  # the same: what is listed though it is no breach yet
+_NEAR = 0.05  # of how far arcs not listed lie: what is listed though it is no breach yet
 _SCANS = 4_000_000  # arcs between two looks at the clock, some 20 ms
 _DEEPEST = 4  # how often a column may be wanted in the guess of its dual
 
@@ -61,7 +63,7 @@ class Stuck(Exception):
 
 
 def generate(problem: Problem, v: Ints | None, *, audit: bool, tick: Tick, watch: Watch) -> Solved:
-    """Solve a problem; rows and columns are in random order, so that a prefix is a sample.
+    """Solve a problem; a prefix of its rows, or of its columns, is a fair sample of them.
 
     Parameters
     ----------
@@ -84,18 +86,19 @@ def generate(problem: Problem, v: Ints | None, *, audit: bool, tick: Tick, watch
     slots = len(problem.owner)
     cells = int(problem.supply.sum())
     warm = v is not None
+    off = 0
     if v is None:
         v = np.zeros(columns, np.int64)
         if rows > _COARSEST and (problem.high < cells).any():
-            v = _guess(problem, rows, columns, tick, watch)
+            v, off = _guess(problem, rows, columns, tick, watch)
     flow = paths.empty_flow(v, problem.supply, problem.low, problem.high)
     if rows == 0:  # all cells are locked
         return Solved(flow, Priced(np.zeros(0, np.int64), 0, 0))
-    return _settle(problem, flow, slots, audit, warm, tick, watch)
+    return _settle(problem, flow, slots, audit, warm, off, tick, watch)
 
 
-def _guess(problem: Problem, rows: int, columns: int, tick: Tick, watch: Watch) -> Ints:
-    """Duals of all these columns, from those of a third of them."""
+def _guess(problem: Problem, rows: int, columns: int, tick: Tick, watch: Watch) -> tuple[Ints, int]:
+    """Duals of all these columns, from those of a third of them, and how far off they may be."""
     part_rows, part_columns = -(-rows // _RATIO), -(-columns // _RATIO)
     share = part_rows / len(problem.supply)
     supply = np.maximum(1, np.rint(problem.supply[:part_rows] * share)).astype(np.int32)
@@ -105,14 +108,16 @@ def _guess(problem: Problem, rows: int, columns: int, tick: Tick, watch: Watch) 
         part_rows = int(np.searchsorted(np.cumsum(supply), int(high.sum(dtype=np.int64)), "right"))
         supply = supply[:part_rows]
     if part_rows == 0:
-        return np.zeros(columns, np.int64)
-    v = np.zeros(part_columns, np.int64)
+        return np.zeros(columns, np.int64), 0
+    v, off = np.zeros(part_columns, np.int64), 0
     if part_rows > _COARSEST:
-        v = _guess(problem, part_rows, part_columns, tick, watch)
+        v, off = _guess(problem, part_rows, part_columns, tick, watch)
     sample = problem._replace(supply=supply)
     flow = paths.empty_flow(v, supply, np.zeros_like(high), high)
     slots = int(np.searchsorted(problem.owner, part_columns))
-    flow = _settle(sample, flow, slots, None, False, tick, watch).flow
+    flow = _settle(sample, flow, slots, None, False, off, tick, watch).flow
+    moved = np.abs(flow.v - v)[flow.v < 0]
+    off = int(np.median(moved)) if part_rows > _COARSEST and moved.size else 0
     finer = int(np.searchsorted(problem.owner, columns))
     owner, depth = problem.owner[:finer], int(min(_DEEPEST, problem.high[:columns].max()))
     minima = pricing.column_minima(problem, flow.u, supply, finer, depth, tick)
@@ -121,7 +126,7 @@ def _guess(problem: Problem, rows: int, columns: int, tick: Tick, watch: Watch) 
     np.minimum.at(guess, owner, wanted)
     v = np.maximum(guess * problem.pairs.per_unit, -(2.0**60)).astype(np.int64)
     v[:part_columns] = flow.v
-    return v
+    return v, off
 
 
 def _settle(
@@ -130,6 +135,7 @@ def _settle(
     slots: int,
     audit: bool | None,
     warm: bool,
+    off: int,
     tick: Tick,
     watch: Watch,
 ) -> Solved:
@@ -137,8 +143,9 @@ def _settle(
 
     The first pass over all pairs lists what is near a breach as well, so that
     until the next only rows and columns whose duals rose since need a look.
-    Duals that are `warm` need no auction. `audit` is None on a coarse scale, where
-    bans may leave units free.
+    Duals are about `off` from the best, as far as those of the coarser scale were
+    moved; 0 if there was none. Duals that are `warm` need no auction. `audit` is None
+    on a coarse scale, where bans may leave units free.
     """
     rows, columns = len(problem.supply), len(flow.v)
     plenty = int(problem.supply.sum()) * _PLENTY < int(flow.high.sum(dtype=np.int64))
@@ -153,10 +160,11 @@ def _settle(
     units = np.arange(len(flow.row), dtype=np.int32)
     focus: NDArray[np.int64] | None = None
     added, first, margin = _ADDED, True, 0
+    off = off or int(_UNKNOWN * np.median(edge))
     if not warm:
-        arcs, units = _auction(problem, flow, arcs, units, edge, slots, search, tick)
+        arcs, units = _auction(problem, flow, arcs, units, edge, slots, search, off, tick)
     top_u, top_v = flow.u, flow.v
-    slack = 0 if warm else int(_LOOSE * np.median(np.maximum(edge - flow.u, 0)))
+    slack = 0 if warm else int(_LOOSE * off)
     for _ in range(10_000):
         hungry, poor = _solve(arcs, flow, search, units, edge, slack, tick)
         watch(flow)
@@ -271,6 +279,7 @@ def _auction(
     edge: Ints,
     slots: int,
     search: paths.Search,
+    off: int,
     tick: Tick,
 ) -> tuple[paths.Arcs, Indices]:
     """Settle duals within a step of the best; list more where arcs run out.
@@ -279,12 +288,12 @@ def _auction(
     arcs were chosen.
     """
     rows = np.arange(len(flow.u), dtype=np.int32)
-    step = int(_STEP * np.median(edge))
+    step = int(_STEP * off)
     into = paths.by_column(arcs, len(flow.v))
     ceiling = flow.v + 4 * step
     paths.arrange(arcs, flow.v)
-    paths.bid(arcs, flow, units, step, _BIDS * len(rows), edge)
-    paths.offer(into, flow, step, _BIDS * len(flow.v))
+    auction.bid(arcs, flow, units, step, _BIDS * len(rows), edge)
+    auction.offer(into, flow, step, _BIDS * len(flow.v))
     units = paths.release(arcs, flow, rows)
     paths.arrange(arcs, flow.v)
     _thread(arcs, into, flow, search, units, _SOME, step // 2, tick)
@@ -326,7 +335,7 @@ def _solve(
     """Make the flow optimal on the graph; mark what the graph is too small for."""
     hungry, poor = np.zeros(len(flow.u), np.int32), np.zeros(len(flow.v), np.int32)
     paths.arrange(arcs, flow.v)
-    left = paths.bid(arcs, flow, units, 0, 4 * len(units), edge)
+    left = auction.bid(arcs, flow, units, 0, 4 * len(units), edge)
     into = paths.by_column(arcs, len(flow.v))
     for loose in (slack, 0):
         found = _thread(arcs, into, flow, search, units[:left], _MOST, loose, tick)
@@ -363,8 +372,8 @@ def _thread(
         if left <= _WORTH:
             break
         tick(0, left)
-        paths.level(arcs, into, flow, search, units[:left])
-        was, left = left, paths.thread(arcs, flow, units[:left], slack)
+        auction.level(arcs, into, flow, search, units[:left])
+        was, left = left, auction.thread(arcs, flow, units[:left], slack)
         if left > was - _WORTH:
             break
     return units[:left]

@@ -244,7 +244,7 @@ def prepare(
     for start in range(0, rows, size):
         tick(start, rows)
         part = slice(start, start + size)
-        lower_bounds(bounds, part, slots, stored[part])
+        lower_bounds(bounds, part, slice(0, slots), stored[part])
     whole = bounds.kind == L1 and bounds.near.dtype == np.uint8
     known = stored if whole and 255 * bounds.near.shape[1] < 2**24 else pairs.known
     return pairs._replace(known=known), bounds._replace(stored=stored)
@@ -306,38 +306,38 @@ def _arranged(pairs: Pairs, banned: tuple[NDArray[np.int64], NDArray[np.int64]])
     return Bounds(kind, near, far, offset, None, banned)
 
 
-def lower_bounds(bounds: Bounds, rows: NDArray[np.int64] | slice, slots: int, out: Floats) -> None:
-    """Bound the distances of some rows to the first slots from below, less the rows' offsets.
+def lower_bounds(
+    bounds: Bounds, rows: NDArray[np.int64] | slice, slots: slice, out: Floats
+) -> None:
+    """Bound the distances of some rows to some slots from below, less the rows' offsets.
 
     Parameters
     ----------
     bounds : Bounds
     rows : slice, or ndarray of int64
-    slots : int
-    out : ndarray of shape (len(rows), slots), float32
+    slots : slice
+    out : ndarray of shape (len(rows), len(slots)), float32
         Filled; infinite where a slot is banned.
     """
     if bounds.stored is not None:
-        out[:] = bounds.stored[rows, :slots]
+        out[:] = bounds.stored[rows, slots]
     elif bounds.kind in (SQEUCLIDEAN, EUCLIDEAN, COSINE):
-        near, far = bounds.near[rows], bounds.far
-        np.matmul(near, far[0, :slots].T, out=out) if len(far) == 1 else _least_products(
-            near, far, slots, out
-        )
+        near, far = bounds.near[rows], bounds.far[:, slots]
+        np.matmul(near, far[0].T, out=out) if len(far) == 1 else _least_products(near, far, out)
         if bounds.kind == EUCLIDEAN:
             _roots(out, bounds.offset[rows])
     elif bounds.kind == L1 and bounds.near.dtype == np.float32:
-        _l1_block(bounds.near[rows], bounds.far, slots, out)
+        _l1_block(bounds.near[rows], bounds.far, slots.start, out)
     elif bounds.kind == L1:
-        _l1_bytes(bounds.near[rows], bounds.far, slots, out)
+        _l1_bytes(bounds.near[rows], bounds.far, slots.start, out)
     else:
-        _ciede_block(bounds.near[rows], bounds.far, slots, out)
+        _ciede_block(bounds.near[rows], bounds.far, slots.start, out)
     begin, banned = bounds.banned
     if len(banned):
         order = np.arange(len(begin) - 1)[rows]
-        for k, i in enumerate(order):
-            gone = banned[begin[i] : begin[i + 1]]
-            out[k, gone[gone < slots]] = np.inf
+        for k in np.flatnonzero(begin[order + 1] > begin[order]):
+            gone = banned[begin[order[k]] : begin[order[k] + 1]]
+            out[k, gone[(gone >= slots.start) & (gone < slots.stop)] - slots.start] = np.inf
 
 
 def of_slots(bounds: Bounds, chosen: NDArray[np.intp]) -> Bounds:
@@ -359,8 +359,9 @@ def row_offset(bounds: Bounds) -> NDArray[np.float64]:
     return np.zeros(len(bounds.offset)) if bounds.kind == EUCLIDEAN else bounds.offset
 
 
-def _least_products(near: Floats, far: Floats, slots: int, out: Floats) -> None:
+def _least_products(near: Floats, far: Floats, out: Floats) -> None:
     """Least over the variants, a tile of photos at a time."""
+    slots = out.shape[1]
     work = np.empty(len(near) * _TILE, np.float32)
     for start in range(0, slots, _TILE):
         stop = min(slots, start + _TILE)
@@ -385,9 +386,10 @@ def _roots(block: Floats, offset: NDArray[np.float64]) -> None:
 
 
 @njit(cache=True)
-def _l1_block(near: Floats, far: Floats, slots: int, out: Floats) -> None:
+def _l1_block(near: Floats, far: Floats, first: int, out: Floats) -> None:
     """`far` lies feature by feature, so that photos are summed side by side."""
     kinds, width, _ = far.shape
+    slots = out.shape[1]
     down = np.float32(1 - (width + 4) * 2.0**-23)
     sums = np.empty(2048, np.float32)
     for start in range(0, slots, 2048):
@@ -396,7 +398,7 @@ def _l1_block(near: Floats, far: Floats, slots: int, out: Floats) -> None:
             for q in range(kinds):
                 sums[:] = 0
                 for k in range(width):
-                    a, b = near[i, k], far[q, k, start : start + size]
+                    a, b = near[i, k], far[q, k, first + start : first + start + size]
                     for j in range(size):
                         sums[j] += abs(a - b[j])
                 row = out[i, start : start + size]
@@ -406,14 +408,14 @@ def _l1_block(near: Floats, far: Floats, slots: int, out: Floats) -> None:
 
 
 @njit(cache=True)
-def _l1_bytes(near: NDArray[np.uint8], far: NDArray[np.uint8], slots: int, out: Floats) -> None:
-    kinds = len(far)
+def _l1_bytes(near: NDArray[np.uint8], far: NDArray[np.uint8], first: int, out: Floats) -> None:
+    kinds, slots = len(far), out.shape[1]
     for start in range(0, slots, 8):  # few enough to stay in the cache for all rows
         for i in range(len(near)):
             for j in range(start, min(slots, start + 8)):
-                least = _byte_distance(near[i], far[0, j])
+                least = _byte_distance(near[i], far[0, first + j])
                 for q in range(1, kinds):
-                    least = min(least, _byte_distance(near[i], far[q, j]))
+                    least = min(least, _byte_distance(near[i], far[q, first + j]))
                 out[i, j] = least
 
 
@@ -429,12 +431,12 @@ def _byte_distance(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> int:
 
 
 @njit(cache=True)
-def _ciede_block(near: Floats, far: Floats, slots: int, out: Floats) -> None:
+def _ciede_block(near: Floats, far: Floats, first: int, out: Floats) -> None:
     for i in range(len(near)):
-        for j in range(slots):
+        for j in range(out.shape[1]):
             least = math.inf
             for q in range(len(far)):
-                least = min(least, distance(CIEDE2000, near[i], far[q, j]))
+                least = min(least, distance(CIEDE2000, near[i], far[q, first + j]))
             out[i, j] = least * (1 - 2.0**-20)
 
 

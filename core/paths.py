@@ -12,10 +12,10 @@ an assignment is optimal for the graph when no arc's is negative, every arc in
 use has 0, and a column of v < 0 is full, one of v > 0 at its least (Ahuja,
 Magnanti and Orlin, *Network Flows*, chapters 9 and 12).
 
-The search starts from any duals v, the better the sooner done. Rows first take
-what is tight, outbidding each other (Jonker and Volgenant's row reduction);
-`augment` finds room for the rest by Dijkstra's algorithm; `pull` then draws
-rows into columns that were thought dearer than they are, or need more rows.
+The search starts from any duals v, the better the sooner done, and what
+`smalti.core.auction` could lay. `augment` finds room for the rest by Dijkstra's
+algorithm; `pull` then draws rows into columns that were thought dearer than they
+are, or need more rows.
 """
 
 from typing import Any, NamedTuple, TypeVar
@@ -201,265 +201,6 @@ def arrange(arcs: Arcs, v: Ints) -> None:
 
 
 @njit(cache=True)
-def bid(arcs: Arcs, flow: Flow, units: Indices, step: int, most: int, edge: Ints) -> int:
-    """Let units take their cheapest columns, outbidding whoever is there.
-
-    A column of one place loses value until its bidder would sooner have the
-    second best, by `step` (Bertsekas's auction). Units left free after `most`
-    bids, and those that would rather have an arc the graph lacks (`edge`: from
-    where cost - v of those begins), are moved to the front of `units`; return
-    how many.
-    """
-    u, v, used, high = flow.u, flow.v, flow.used, flow.high
-    left = 0
-    for k in range(len(units)):
-        i = units[k]
-        while i >= 0:
-            q = flow.row[i]
-            least = second = INFINITE
-            best, cost = -1, 0
-            for a in range(arcs.begin[q], arcs.begin[q] + arcs.length[q]):
-                if arcs.key[a] >= second:
-                    break
-                j = arcs.column[a]
-                reduced = arcs.cost[a] - v[j]
-                if reduced < second:
-                    if reduced < least:
-                        second = least
-                        least, best, cost = reduced, j, arcs.cost[a]
-                    else:
-                        second = reduced
-            u[q] = least
-            most -= 1
-            if best >= 0 and used[best] < high[best]:
-                if v[best] <= 0 or used[best] < flow.low[best]:
-                    lay(flow, i, best, cost)
-                    break
-                best = -1
-            if best < 0 or most < 0 or high[best] != 1 or second == INFINITE or least > edge[q]:
-                units[left] = i
-                left += 1
-                break
-            out = flow.first[best]
-            v[best] -= second - least + step
-            u[q] = second + step
-            free(flow, out)
-            lay(flow, i, best, cost)
-            i = out
-    return left
-
-
-@njit(cache=True)
-def offer(into: tuple[Ints, Indices, Ints], flow: Flow, step: int, most: int) -> None:
-    """Let columns of one place that stand empty at v < 0 bid for rows (Bertsekas and Castanon).
-
-    Such a column rises until it stands at 0, or takes a row that gains by it.
-    """
-    begin, tails, costs = into
-    u, v, used, match = flow.u, flow.v, flow.used, flow.match
-    for start in range(len(v)):
-        j = start
-        while used[j] < flow.high[j] and v[j] < 0 and flow.high[j] == 1 and most > 0:
-            most -= 1
-            least = second = 0
-            best, cost = -1, 0
-            for a in range(begin[j], begin[j + 1]):
-                worth = costs[a] - u[tails[a]]
-                if worth < second:
-                    if worth < least:
-                        second = least
-                        least, best, cost = worth, tails[a], costs[a]
-                    else:
-                        second = worth
-            if best < 0 or least > -step:
-                v[j] = 0
-                break
-            unit = flow.units[best]
-            for i in range(unit, flow.units[best + 1]):  # the dearest moves
-                if match[unit] >= 0 and (
-                    match[i] < 0 or flow.paid[i] - v[match[i]] > flow.paid[unit] - v[match[unit]]
-                ):
-                    unit = i
-            left = match[unit]
-            v[j] = min(0, second + step)
-            u[best] = cost - v[j]
-            lay(flow, unit, j, cost)
-            if left < 0:
-                break
-            j = left
-
-
-@njit(cache=True)
-def level(
-    arcs: Arcs, into: tuple[Ints, Indices, Ints], flow: Flow, search: Search, units: Indices
-) -> None:
-    """Raise the duals of free units' rows until each has a path of no length to some room.
-
-    One search back from all columns with room finds how far each is; one forward
-    from all those rows, how little others must rise. So a crowd that wants the
-    same few columns finds its level at once, not bid by bid (Goldberg and
-    Kennedy's global update, with the least change of the duals).
-    """
-    begin, tails, costs = into
-    u, v, used, high, match = flow.u, flow.v, flow.used, flow.high, flow.match
-    distance, row_distance = search.distance, search.row_distance
-    for i in units:
-        q = flow.row[i]
-        if match[i] < 0:
-            least = INFINITE
-            for a in range(arcs.begin[q], arcs.begin[q] + arcs.length[q]):
-                least = min(least, arcs.cost[a] - v[arcs.column[a]])
-            u[q] = least
-    seen = waiting = rows = popped = 0
-    farthest = INFINITE
-    start = 0
-    while True:
-        while start < len(v) and not (used[start] < high[start] and v[start] <= 0):
-            start += 1
-        if start < len(v):
-            at, base = start, 0
-            if distance[at] == INFINITE:
-                search.seen[seen] = at
-                seen += 1
-            distance[at] = 0
-            start += 1
-        elif waiting > 0 and distance[search.heap[0]] < farthest:
-            at = search.heap[0]
-            base = distance[at]
-            waiting = _drop_first(search, waiting)
-            popped += 1
-            if popped % 512 == 0:
-                farthest = 0
-                for i in units:
-                    if match[i] < 0:
-                        farthest = max(farthest, row_distance[flow.row[i]])
-        else:
-            break
-        for a in range(begin[at], begin[at + 1]):
-            q = tails[a]
-            to = base + costs[a] - u[q] - v[at]
-            if to < row_distance[q]:
-                if row_distance[q] == INFINITE:
-                    search.rows[rows] = q
-                    rows += 1
-                row_distance[q] = to
-                for i in range(flow.units[q], flow.units[q + 1]):
-                    j = match[i]
-                    if j >= 0 and to < distance[j]:
-                        if distance[j] == INFINITE:
-                            search.seen[seen] = j
-                            seen += 1
-                        distance[j] = to
-                        waiting = _rise(search, j, waiting)
-    need = np.zeros(len(units), np.int64)
-    for k in range(len(units)):
-        q = flow.row[units[k]]
-        if match[units[k]] < 0 and row_distance[q] < INFINITE:
-            need[k] = -row_distance[q]
-    _clean(search, seen, waiting)
-    for k in range(rows):
-        row_distance[search.rows[k]] = INFINITE
-    # Forward: what rises is held as a negative distance.
-    seen = waiting = rows = 0
-    for k in range(len(units)):
-        q = flow.row[units[k]]
-        if need[k] < 0 and row_distance[q] == INFINITE:
-            row_distance[q] = need[k]
-            search.rows[rows] = q
-            rows += 1
-    sources, at = rows, -1
-    k = 0
-    while True:
-        if k < sources:
-            q, i = search.rows[k], -1
-            k += 1
-        else:
-            if waiting == 0:
-                break
-            at = search.heap[0]
-            waiting = _drop_first(search, waiting)
-            i = flow.first[at]
-            q = flow.row[i]
-        while True:
-            if i < 0 or distance[at] < row_distance[q]:
-                if i >= 0:
-                    if row_distance[q] == INFINITE:
-                        search.rows[rows] = q
-                        rows += 1
-                    row_distance[q] = distance[at]
-                base = row_distance[q] - u[q]
-                for a in range(arcs.begin[q], arcs.begin[q] + arcs.length[q]):
-                    if base + arcs.key[a] >= 0:
-                        break
-                    j = arcs.column[a]
-                    to = base + arcs.cost[a] - v[j]
-                    if to < 0 and to < distance[j]:
-                        if distance[j] == INFINITE:
-                            search.seen[seen] = j
-                            seen += 1
-                        distance[j] = to
-                        if flow.first[j] >= 0:
-                            waiting = _rise(search, j, waiting)
-            if i < 0:
-                break
-            i = flow.after[i]
-            if i < 0:
-                break
-            q = flow.row[i]
-    for k in range(rows):
-        q = search.rows[k]
-        u[q] -= row_distance[q]
-        row_distance[q] = INFINITE
-    for k in range(seen):
-        v[search.seen[k]] += distance[search.seen[k]]
-    _clean(search, seen, waiting)
-
-
-@njit(cache=True)
-def thread(arcs: Arcs, flow: Flow, units: Indices, slack: int) -> int:
-    """Lay units along paths of arcs tight to within `slack`.
-
-    Each column is tried once, as in a phase of Hopcroft and Karp's.
-
-    Units left free are moved to the front of `units`; return how many.
-    """
-    u, v, used = flow.u, flow.v, flow.used
-    tried = np.zeros(len(v), np.bool_)
-    size = len(flow.row) + 1
-    path, column = np.empty(size, np.int32), np.empty(size, np.int32)
-    cost, arc = np.empty(size, np.int64), np.empty(size, np.int64)
-    left = 0
-    for k in range(len(units)):
-        path[0], arc[0], depth = units[k], arcs.begin[flow.row[units[k]]], 0
-        while depth >= 0:
-            q = flow.row[path[depth]]
-            a, end, found = arc[depth], arcs.begin[q] + arcs.length[q], -1
-            while a < end and found < 0 and arcs.key[a] <= u[q] + slack:
-                j = arcs.column[a]
-                if arcs.cost[a] - v[j] <= u[q] + slack and not tried[j]:
-                    found = j
-                    tried[j] = True
-                    column[depth], cost[depth] = j, arcs.cost[a]
-                a += 1
-            arc[depth] = a
-            if found < 0:
-                depth -= 1
-            elif used[found] < flow.high[found] and v[found] <= 0:
-                while depth >= 0:
-                    lay(flow, path[depth], column[depth], cost[depth])
-                    depth -= 1
-                break
-            elif flow.first[found] >= 0:
-                depth += 1
-                path[depth] = flow.first[found]
-                arc[depth] = arcs.begin[flow.row[path[depth]]]
-        if flow.match[units[k]] < 0:
-            units[left] = units[k]
-            left += 1
-    return left
-
-
-@njit(cache=True)
 def augment(
     arcs: Arcs,
     flow: Flow,
@@ -526,12 +267,12 @@ def _push(arcs: Arcs, flow: Flow, search: Search, root: int, edge: Ints, hungry:
                                 best, end = to + toll, j
                             if toll == 0:
                                 continue
-                        waiting = _rise(search, j, waiting)
+                        waiting = rise(search, j, waiting)
             i = flow.after[i] if at >= 0 else -1
         if waiting == 0 or distance[search.heap[0]] >= best:
             break
         at = search.heap[0]
-        waiting = _drop_first(search, waiting)
+        waiting = drop_first(search, waiting)
         search.done[done] = at
         done += 1
         i, so_far = flow.first[at], distance[at]
@@ -550,7 +291,7 @@ def _push(arcs: Arcs, flow: Flow, search: Search, root: int, edge: Ints, hungry:
         left = flow.match[i]
         lay(flow, i, end, search.cost[end])
         end = left if i != root else -1
-    _clean(search, seen, waiting)
+    clean(search, seen, waiting)
     return scanned
 
 
@@ -620,11 +361,11 @@ def _draw(
                     if used[j] > low[j] and to - v[j] < best:
                         best, end = to - v[j], j
                     if to < best:
-                        waiting = _rise(search, j, waiting)
+                        waiting = rise(search, j, waiting)
         if waiting == 0 or distance[search.heap[0]] >= best:
             break
         at = search.heap[0]
-        waiting = _drop_first(search, waiting)
+        waiting = drop_first(search, waiting)
         search.done[done] = at
         done += 1
     for k in range(rows):
@@ -650,12 +391,13 @@ def _draw(
     while end >= 0 and end != root:
         lay(flow, search.unit[end], search.other[end], search.cost[end])
         end = search.other[end]
-    _clean(search, seen, waiting)
+    clean(search, seen, waiting)
     return scanned, found
 
 
 @njit(cache=True)
-def _clean(search: Search, seen: int, waiting: int) -> None:
+def clean(search: Search, seen: int, waiting: int) -> None:
+    """Forget the columns seen, and those still in the heap."""
     for k in range(seen):
         search.distance[search.seen[k]] = INFINITE
     for k in range(waiting):
@@ -663,7 +405,7 @@ def _clean(search: Search, seen: int, waiting: int) -> None:
 
 
 @njit(cache=True)
-def _rise(search: Search, j: int, size: int) -> int:
+def rise(search: Search, j: int, size: int) -> int:
     """Put column j in the heap, or up where its distance now belongs; return the size."""
     heap, place, distance = search.heap, search.place, search.distance
     spot = place[j]
@@ -684,7 +426,7 @@ def _rise(search: Search, j: int, size: int) -> int:
 
 
 @njit(cache=True)
-def _drop_first(search: Search, size: int) -> int:
+def drop_first(search: Search, size: int) -> int:
     """Take the nearest column out of the heap; return the size."""
     heap, place, distance = search.heap, search.place, search.distance
     place[heap[0]] = -1

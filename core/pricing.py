@@ -35,6 +35,7 @@ from smalti.core.paths import INFINITE, Arcs, Flow, Indices, Ints
 
 _WIDER = 3  # times as many groups are looked at for the dearer half of a list
 _NEARBY = 16
+_TILE = 2048  # slots priced at a time: with 256 rows, what a core's cache holds
 _DEPTH = 32  # entries that share one minimum when the least are sought
 
 
@@ -85,16 +86,28 @@ def blocks(
 ) -> Iterator[tuple[NDArray[np.int64], Floats]]:
     """Lower bounds of some rows (or the first so many) to the first slots, block by block."""
     chosen = np.arange(rows) if isinstance(rows, int) else rows
-    size = max(1, min(BLOCK_BYTES // (4 * slots), rows_at_once(bounds, slots), len(chosen)))
-    memory: Floats = np.empty((size, slots), np.float32)
+    for here, _, block in tiles(bounds, chosen, slots, slots, tick):
+        yield chosen[here], block
+
+
+def tiles(
+    bounds: Bounds, chosen: NDArray[np.int64], slots: int, width: int, tick: Tick
+) -> Iterator[tuple[slice, int, Floats]]:
+    """Do the same a few slots at a time: which of the chosen rows, the first slot, the bounds."""
+    width = min(width, slots)
+    size = max(1, min(BLOCK_BYTES // (4 * width), rows_at_once(bounds, slots), len(chosen)))
+    memory: Floats = np.empty(size * width, np.float32)
     for start in range(0, len(chosen), size):
         tick(start, len(chosen))
-        part = chosen[start : start + size]
+        which = slice(start, min(start + size, len(chosen)))
+        part = chosen[which]
         contiguous = part[-1] - part[0] == len(part) - 1
-        out = memory[: len(part)]
         span = slice(int(part[0]), int(part[-1]) + 1)
-        lower_bounds(bounds, span if contiguous else part, slots, out)
-        yield part, out
+        for first in range(0, slots, width):
+            here = slice(first, min(slots, first + width))
+            out = memory[: len(part) * (here.stop - first)].reshape(len(part), -1)
+            lower_bounds(bounds, span if contiguous else part, here, out)
+            yield which, first, out
 
 
 class Listed(NamedTuple):
@@ -158,6 +171,33 @@ def _weights(pairs: Pairs, rows: NDArray[np.int64]) -> Floats:
 
 
 @njit(cache=True)
+def _about(values: Floats, rank: int) -> np.float32:
+    """Find a number that `rank` of the values do not exceed, or an eighth more, by bisection.
+
+    Counts are taken side by side, so that ten of them are faster than to partition.
+    """
+    if rank >= len(values):
+        return np.float32(np.inf)
+    low: np.float32 = values.min()
+    high: np.float32 = values.max()
+    if high == np.inf:
+        high = np.partition(values, rank)[rank]
+        return high
+    for _ in range(24):
+        middle: np.float32 = (low + high) / np.float32(2)
+        below = np.int32(0)
+        for x in values:
+            below += np.int32(x <= middle)
+        if below > rank + rank // 8:
+            high = middle
+        elif below >= rank:
+            return middle
+        else:
+            low = middle
+    return high
+
+
+@njit(cache=True)
 def _least(
     block: Floats,
     weight: Floats,
@@ -189,13 +229,8 @@ def _least(
         for j in range(slots - slots % groups, slots):
             g = j % groups
             minima[g] = min(w * row[j] - worth[j], minima[g])
-        limit = wide = np.float32(np.inf)
-        if groups > _WIDER * take:
-            ordered = np.partition(minima, _WIDER * take)
-            wide = ordered[_WIDER * take]
-            limit = np.partition(ordered[: _WIDER * take], take)[take]
-        elif groups > take:
-            limit = np.partition(minima, take)[take]
+        limit = _about(minima, take)
+        wide = _about(minima, _WIDER * take)
         edge[r] = limit
         found = 0
         g = (first + r) * 7919 % groups
@@ -217,6 +252,15 @@ def _least(
                         found += 1
             g = g + 1 if g + 1 < groups else 0
         count[r] = found
+
+
+@njit(cache=True)
+def _costs(pairs: Pairs, rows: NDArray[np.int64], slots: Indices) -> Ints:
+    """Exact costs of pairs."""
+    out = np.empty(len(rows), np.int64)
+    for k in range(len(rows)):
+        out[k] = cost(pairs, rows[k], slots[k])
+    return out
 
 
 @njit(cache=True)
@@ -260,33 +304,28 @@ def price(
     ceiling = u - shift + size * 2.0**-21 + (2 + margin * (take > 0)) / pairs.per_unit
     ceiling = ceiling.astype(np.float32)
     least = np.full(n, INFINITE)
-    exact = start = 0
+    exact = 0
     width = min(_NEARBY, slots) if take else 0
     near = Listed(
         chosen, np.zeros((n, width), np.int32), np.zeros((n, width), np.int64),
         np.zeros(n, np.int32), np.zeros(0, np.int64),
     )  # fmt: skip
-    joined = [near] if take else []
-    for part, block in blocks(problem.bounds, rows, slots, tick):
-        here = slice(start, start + len(part))
-        weight, which = _weights(pairs, part), np.zeros(len(part), np.int32)
+    which = np.zeros(n, np.int32)
+    for here, first, block in tiles(problem.bounds, chosen, slots, _TILE, tick):
+        part = chosen[here]
         exact += _breaches(
-            block, weight, worth, ceiling[here], pairs, owner, part, flow.u, flow.v, margin,
-            least[here], which, near.column[here], near.cost[here], near.length[here],
+            block, _weights(pairs, part), worth[first:], ceiling[here], pairs, owner, first, part,
+            flow.u, flow.v, margin, least[here], which[here], near.column[here], near.cost[here],
+            near.length[here],
         )  # fmt: skip
-        if take and (bad := np.flatnonzero(least[here] < 0)).size:
-            column = np.zeros((len(bad), 2 * take + 1), np.int32)
-            costs, count = np.zeros(column.shape, np.int64), np.zeros(len(bad), np.int32)
-            edge = np.zeros(len(bad), np.float32)
-            _least(block[bad], weight[bad], worth, take, start, column, count, edge)
-            # Single precision may not tell the breach from its equals: it joins in any case.
-            column[np.arange(len(bad)), count] = which[bad]
-            count += 1
-            _price(pairs, owner, part[bad], column, costs, count)
-            joined.append(Listed(part[bad], column, costs, count, np.zeros(0, np.int64)))
-        start += len(part)
-    if len(joined) > 1:
-        joined = [near, Listed(*map(np.concatenate, zip(*joined[1:], strict=True)))]
+    joined = [near] if take else []
+    if take and (bad := np.flatnonzero(least < 0)).size:
+        listed = cheapest(problem, flow.v, chosen[bad], slots, take, tick)
+        # Single precision may not tell the breach from its equals: it joins in any case.
+        listed.column[np.arange(len(bad)), listed.length] = owner[which[bad]]
+        listed.cost[np.arange(len(bad)), listed.length] = _costs(pairs, chosen[bad], which[bad])
+        listed.length[:] += 1
+        joined.append(listed)
     return Priced(least, n * slots, exact), joined
 
 
@@ -298,6 +337,7 @@ def _breaches(
     ceiling: Floats,
     pairs: Pairs,
     owner: Indices,
+    first: int,
     rows: NDArray[np.int64],
     u: Ints,
     v: Ints,
@@ -321,7 +361,7 @@ def _breaches(
             if low:
                 for j in range(len(part)):
                     if w * part[j] - value[j] <= limit:
-                        s = start + j
+                        s = first + start + j
                         price = cost(pairs, i, s)
                         reduced = price - u[i] - v[owner[s]]
                         if reduced < least[r]:
@@ -480,16 +520,24 @@ def _shortlist(
     value: Floats,
     row: NDArray[np.int64],
 ) -> None:
-    depth = value.shape[1]
+    width, depth = value.shape
+    worst = value[:, depth - 1].copy()
     for r in range(len(rows)):
-        for c in range(len(value)):
-            x = weight[r] * block[r, c] - base[r]
-            if x < value[c, depth - 1]:
-                d = depth - 1
-                while d > 0 and value[c, d - 1] > x:
-                    value[c, d], row[c, d] = value[c, d - 1], row[c, d - 1]
-                    d -= 1
-                value[c, d], row[c, d] = x, rows[r]
+        w, b = weight[r], base[r]
+        for start in range(0, width, 32):
+            part, limit = block[r, start : start + 32], worst[start : start + 32]
+            low = np.int32(len(part) < 32)
+            for j in range(32 if len(part) == 32 else 0):
+                low |= np.int32(w * part[j] - b < limit[j])
+            for j in range(len(part) if low else 0):
+                x, c = w * part[j] - b, start + j
+                if x < limit[j]:
+                    d = depth - 1
+                    while d > 0 and value[c, d - 1] > x:
+                        value[c, d], row[c, d] = value[c, d - 1], row[c, d - 1]
+                        d -= 1
+                    value[c, d], row[c, d] = x, rows[r]
+                    limit[j] = value[c, depth - 1]
 
 
 @njit(cache=True)

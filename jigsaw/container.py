@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from smalti.core.color import din99o
 from smalti.jigsaw.cvd import lloyd
 from smalti.jigsaw.distance import Map
 from smalti.jigsaw.placement import Placement
@@ -32,7 +33,7 @@ class Container:
     mask : ndarray of shape (h, w), bool
         With a margin around it.
     goal : ndarray of shape (h, w, 3), float32
-        CIELAB of the target.
+        Of the target, as `din99o` has it.
     size : ndarray of shape (h, w), float32
         Side of the tile wanted at every pixel.
     side : float
@@ -116,7 +117,7 @@ def cut_out(
         key=key,
         label=label,
         mask=np.pad(labels[box] == number, pad),
-        goal=np.pad(goal[box], (*pad, (0, 0)), mode="edge"),
+        goal=din99o(np.pad(goal[box], (*pad, (0, 0)), mode="edge")),
         size=np.pad(size[box], pad, mode="edge"),
         side=side,
         corner=(box[1].start - margin, box[0].start - margin),

@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from smalti.jigsaw.placement import Laid, Placement, Sought
 from smalti.jigsaw.space import Choice, Space
 
 _ROUNDS = 3  # times that sites are sought in what is left
-_SWEEPS = (1.0, 0.5)  # share of the tiles, the worst, that may be exchanged in each sweep
+_RIPPED = (2, 5)  # tiles taken out around a place, the latter excluded
 
 
 class Watch:
@@ -27,6 +28,10 @@ class Watch:
     ) -> None:
         self.deadline, self.stop, self.expected, self.progress = deadline, stop, expected, progress
         self.laid: dict[int, int] = {}  # tiles in each container, by its key
+
+    def unseen(self) -> Self:
+        """Return the same watch for what may yet be thrown away: it shows nothing."""
+        return type(self)(self.deadline, self.stop, self.expected, None)
 
     def over(self) -> bool:
         """Whether no more tiles are to be laid."""
@@ -46,16 +51,16 @@ class Watch:
 
 
 def fill(
-    container: Container, *, rules: Rules, starts: int, watch: Watch
+    container: Container, *, rules: Rules, effort: float, watch: Watch
 ) -> tuple[list[Placement], int]:
-    """Fill a container from several starts, and keep the configuration of least energy.
+    """Fill a container, then rip up its worst places and fill them anew, as long as that helps.
 
     Parameters
     ----------
     container : Container
     rules : Rules
-    starts : int
-        How many configurations are tried.
+    effort : float
+        How many places are ripped up, for each tile.
     watch : Watch
         Is shown the tiles, and says when to stop.
 
@@ -66,47 +71,88 @@ def fill(
     backtracks : int
         How often a tile was taken back.
     """
-    attempts = [_attempt(container, rng, rules, watch) for rng in container.rng.spawn(starts)]
-    chooser, backtracks = min(attempts, key=lambda attempt: attempt[0].energy())
-    return [placement_of(choice, container) for choice in chooser.space.tiles], backtracks
-
-
-def _attempt(
-    container: Container, rng: np.random.Generator, rules: Rules, watch: Watch
-) -> tuple[Chooser, int]:
-    """Fill a container once, from its own sites."""
-    space = Space(container.mask, container.size, container.side, rng)
-    chooser = Chooser(space, container.goal, container.quota, rules)
+    rng = container.rng
+    chooser = Chooser(
+        Space(container.mask, container.size, container.side, rng),
+        container.goal,
+        container.quota,
+        rules,
+    )
+    space = chooser.space
     space.occupy([choice_of(placement, container) for placement in container.laid])
     for choice in space.tiles:
         chooser.used(choice, 1)
-    begun = [_laid(space, number, container) for number in range(len(space.tiles))]
-    watch.landed(Laid(container.key), *(replace(laid, again=False) for laid in begun))
+    watch.landed(*_all(chooser, container))
     backtracks = 0
     for _ in range(_ROUNDS):
         if watch.over() or not space.seed():
             break
-        while (site := space.next_site(rng)) is not None:
-            if watch.over():
-                break
-            choices = chooser.choices(site)
-            if choices:
-                space.place(choices[0], choices[1:3])
-                chooser.used(choices[0], 1)
-                watch.landed(_sought(space, site, choices, container), _laid(space, -1, container))
-            elif (changed := chooser.backtrack(site)) is not None:
-                backtracks += 1
-                watch.landed(_laid(space, changed, container))
-            else:
-                space.close(site)
+        backtracks += _settle(chooser, container, watch)
         space.reopen()
-    for share in _SWEEPS:
-        for index in space.worst_first(share, len(container.laid)):
-            if watch.over():
-                break
-            if chooser.improve(index):
-                watch.landed(_laid(space, index, container))
-    return chooser, backtracks
+    fixed = len(container.laid)
+    for index in space.worst_first(fixed):
+        if watch.over():
+            break
+        if chooser.improve(index):
+            watch.landed(_laid(space, index, container))
+    energy = chooser.energy()
+    for _ in range(round(effort * (len(space.tiles) - fixed))):
+        if watch.over():
+            break
+        other, ripped = _elsewise(chooser, fixed, container, watch.unseen())
+        if (changed := other.energy()) < energy:
+            chooser, energy = other, changed
+            backtracks += ripped
+            watch.landed(*_all(chooser, container))
+    return [placement_of(choice, container) for choice in chooser.space.tiles], backtracks
+
+
+def _settle(chooser: Chooser, container: Container, watch: Watch) -> int:
+    """Lay a tile at every site that takes one; return how often one was taken back."""
+    space, backtracks = chooser.space, 0
+    while (site := space.next_site(container.rng)) is not None:
+        if watch.over():
+            break
+        choices = chooser.choices(site)
+        if choices:
+            space.place(choices[0], choices[1:3])
+            chooser.used(choices[0], 1)
+            watch.landed(_sought(space, site, choices, container), _laid(space, -1, container))
+        elif (changed := chooser.backtrack(site)) is not None:
+            backtracks += 1
+            watch.landed(_laid(space, changed, container))
+        else:
+            space.close(site)
+    return backtracks
+
+
+def _elsewise(
+    chooser: Chooser, fixed: int, container: Container, watch: Watch
+) -> tuple[Chooser, int]:
+    """Return another configuration: some tiles around one place laid anew, and how many."""
+    rng, twin = container.rng, chooser.copy()
+    space = twin.space
+    number = int(rng.integers(fixed, len(space.tiles)))
+    pose = space.tiles[number].pose
+    place = np.array([pose.x, pose.y]) if rng.random() < 0.5 else space.gap()
+    count = min(int(rng.integers(*_RIPPED)), len(space.tiles) - fixed)
+    box = twin.rip_up(place, count, fixed)
+    kept = len(space.tiles)
+    for _ in range(_ROUNDS - 1):
+        if not space.seed(box):
+            break
+        _settle(twin, container, watch)
+        space.reopen(box)
+    for index in range(kept, len(space.tiles)):
+        twin.improve(index)
+    return twin, count
+
+
+def _all(chooser: Chooser, container: Container) -> list[Laid]:
+    """Tell of a whole configuration."""
+    space = chooser.space
+    laid = [_laid(space, number, container) for number in range(len(space.tiles))]
+    return [Laid(container.key), *(replace(one, again=False) for one in laid)]
 
 
 def _laid(space: Space, index: int, container: Container) -> Laid:

@@ -180,7 +180,7 @@ def register(distance: Map, contours: Floats, poses: Floats, law: Floats, steps:
 def shades(
     goal: NDArray[np.float32], colours: NDArray[np.float32], reach: Floats, poses: Floats
 ) -> Floats:
-    """E_C of tiles by their coarse colours, in units of 100 CIELAB (section 4.2).
+    """E_C of tiles by their coarse colours, in units of 100 of their space (section 4.2).
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ from scipy import ndimage
 
 from smalti.core.errors import BadInput, Cancelled
 from smalti.core.progress import Progress, Step, each_result, silent
-from smalti.jigsaw.choose import Rules, Weights, angles_within
+from smalti.jigsaw.choose import Rules, Weights, angles_within, comparable
 from smalti.jigsaw.container import Container, away_from_seams, cut_out, cut_up
 from smalti.jigsaw.fill import Watch, fill
 from smalti.jigsaw.hashing import hash_table
@@ -37,7 +37,7 @@ Floats = NDArray[np.float64]
 
 __all__ = ["Weights", "pack"]
 
-_TRIED, _STARTS = 280, 7  # small mosaics are packed several times over
+_RIP_UPS, _MOST = 120, 3.0  # places filled anew, in all and for each tile
 _UNLIMITED = 1 << 40  # copies, where nothing limits them
 
 
@@ -53,7 +53,7 @@ def pack(
     reuse: int | None = None,
     reuse_distance: float = 3.0,
     candidates: Literal["scan", "hashing"] = "scan",
-    shortlist: int = 120,
+    shortlist: int = 90,
     fine: NDArray[np.float32] | None = None,
     rng: np.random.Generator,
     executor: Executor | None = None,
@@ -124,8 +124,11 @@ def pack(
         return [], 0
     side = float(np.sqrt(filled.sum() / tiles))
     turn = turn_of(rotate)
+    lifted = goal.copy()
+    lifted[..., 0] = np.maximum(lifted[..., 0], 17)  # blacks show only where they are not quite
+    size = wanted_sizes(labels, lifted, side, size_ratio, fine)
     rules = Rules(
-        library=library,
+        library=comparable(library),
         weights=weights,
         size_ratio=size_ratio,
         turn=turn,
@@ -135,9 +138,6 @@ def pack(
         if candidates == "hashing"
         else None,
     )
-    lifted = goal.copy()
-    lifted[..., 0] = np.maximum(lifted[..., 0], 17)  # blacks show only where they are not quite
-    size = wanted_sizes(labels, lifted, side, size_ratio, fine)
     need = 1 / size.astype(float) ** 2
     cells, owner = cut_up(labels, need, rng)
     if reuse is None:
@@ -151,9 +151,7 @@ def pack(
         shown = partial(_until_stopped, progress, stop) if keep_partial else progress
         deadline = math.inf if time_limit is None else time.time() + time_limit
         watch = Watch(deadline, stop, tiles, shown if executor is None else None)
-        task = partial(
-            fill, rules=rules, starts=int(np.clip(_TRIED // tiles, 1, _STARTS)), watch=watch
-        )
+        task = partial(fill, rules=rules, effort=min(_MOST, _RIP_UPS / tiles), watch=watch)
         each = partial(_each, task=task, tiles=tiles, executor=executor, progress=shown)
         keys = itertools.count()
         first = [

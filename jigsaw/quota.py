@@ -7,8 +7,10 @@ more often than its limit in all. So its copies are dealt out beforehand.
 import numpy as np
 from numpy.typing import NDArray
 
+from smalti.core.color import din99o
+
 _SAMPLES = 100  # places of a container whose colours are looked at
-_FAR = 6.0  # CIELAB at which a shape suits a place e times less
+_FAR = 4.0  # DIN99o at which a shape suits a place e times less
 _LEAST = 1e-6  # what any shape suits any place: copies nobody suits are dealt by size
 
 
@@ -48,6 +50,7 @@ def quotas(
     ndarray of shape (c, groups), intp
         Every column adds up to `reuse`.
     """
+    colours = din99o(colours)
     place = np.flatnonzero(labels.ravel() >= 0)
     order = place[np.argsort(labels.ravel()[place], kind="stable")]
     numbers, first = np.unique(labels.ravel()[order], return_index=True)
@@ -55,7 +58,7 @@ def quotas(
     suits = np.empty((len(numbers), int(group.max()) + 1))
     for row, (start, end) in enumerate(zip(first, ends, strict=True)):
         spots = order[np.linspace(start, end - 1, min(_SAMPLES, end - start)).astype(np.intp)]
-        wanted = goal.reshape(-1, 3)[spots]
+        wanted = din99o(goal.reshape(-1, 3)[spots])
         apart = np.linalg.norm(colours - wanted[:, None], axis=2)
         share = np.exp(-apart / _FAR).mean(axis=0) + _LEAST
         best = np.zeros(suits.shape[1])

@@ -1,7 +1,9 @@
 """The free area of a container while it is filled: distances, what is open, sites, tiles."""
 
+from collections.abc import Sequence
+from copy import copy
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +74,7 @@ class Space:
                 )
             ]
         )
-        stride = max(1, int(self.side / 5)) ** 2 if len(points) > 4000 else 1
+        stride = max(1, int(self.side / 5)) ** 2 if len(points) > 1000 else 1
         few = self.rng.permutation(len(points))[: max(len(points) // stride, 1)]
         density = self.density[box][rows, columns].astype(float)
         sites = lloyd(points[few], density[few], points[chosen], 12)
@@ -163,6 +165,26 @@ class Space:
                 window = self.distance[part]
                 np.minimum(window, apart[within(part, whole)], out=window)
 
+    def clear(self, indices: NDArray[np.intp]) -> Box:
+        """Forget tiles, and open their places again; return the window that holds these."""
+        boxes = [self.traces[i][0] for i in indices]
+        for index in sorted(map(int, indices), reverse=True):
+            self.take_out(index)
+            del self.tiles[index], self.others[index], self.traces[index]
+            self._low = self._high = np.empty((0, 2))
+        box = hull(boxes)
+        self.reopen(box)
+        return box
+
+    def copy(self) -> Self:
+        """Return the same configuration, to be changed apart."""
+        twin = copy(self)
+        for name in ("distance", "closed", "open", "cells", "sites", "neighbours", "_low", "_high"):
+            setattr(twin, name, getattr(self, name).copy())
+        twin.tiles, twin.traces = list(self.tiles), list(self.traces)
+        twin.others = [list(others) for others in self.others]
+        return twin
+
     def put_back(self, index: int, choice: Choice) -> None:
         """Put a tile where another has been taken out."""
         self.tiles[index] = choice
@@ -183,10 +205,17 @@ class Space:
             self._high = np.array([choice.contour.max(axis=0) for choice in self.tiles])
         return self._low, self._high
 
-    def worst_first(self, share: float, first: int = 0) -> list[int]:
-        """Return the tiles of largest energy, that share of all from the `first` on."""
-        order = first + np.argsort([-c.energy for c in self.tiles[first:]], kind="stable")
-        return [int(i) for i in order[: int(np.ceil(share * len(order)))]]
+    def worst_first(self, first: int = 0) -> list[int]:
+        """Return the tiles from the `first` on by their energy, the largest first."""
+        order = np.argsort([-choice.energy for choice in self.tiles[first:]], kind="stable")
+        return [first + int(i) for i in order]
+
+    def gap(self) -> Floats:
+        """Return a place in one of the widest gaps, drawn by how wide they are."""
+        wide = np.flatnonzero(self.distance >= max(float(self.distance.max()) / 2, 0))
+        width = np.maximum(self.distance.ravel()[wide], 0.01)
+        y, x = divmod(int(self.rng.choice(wide, p=width / width.sum())), self.open.shape[1])
+        return np.array([x + 0.5, y + 0.5])
 
     def hole(self, contour: Floats) -> int:
         """Free area in and around a place, px."""
@@ -229,11 +258,12 @@ class Space:
         _, touching = step(near, moving, self.sites)
         self.neighbours[near[moving]] = touching.sum(axis=1)[moving]
 
-    def reopen(self) -> None:
-        """Let what was given up be tried again."""
-        self.closed[:] = False
-        self.open = openable(self.distance, self.shallow)
-        self.cells[:] = -1
+    def reopen(self, box: Box | None = None) -> None:
+        """Let what was given up, anywhere or in a window, be tried again."""
+        box = box or (slice(0, self.open.shape[0]), slice(0, self.open.shape[1]))
+        self.closed[box] = False
+        self.cells[box] = -1
+        self.refresh(box)
         self.neighbours[:] = np.inf
 
     def close(self, site: int) -> None:
@@ -256,9 +286,14 @@ def grown(box: Box, margin: int, shape: tuple[int, ...]) -> Box:
 
 def around(box: Box, contour: Floats, space: Space) -> Box:
     """Return the window that holds a window and a contour's surroundings."""
-    other = box_around(contour, space.reach + 1, space.distance.shape)
+    return hull([box, box_around(contour, space.reach + 1, space.distance.shape)])
+
+
+def hull(boxes: Sequence[Box]) -> Box:
+    """Return the window that holds all of them."""
     rows, columns = (
-        slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(box, other, strict=True)
+        slice(min(side.start for side in sides), max(side.stop for side in sides))
+        for sides in zip(*boxes, strict=True)
     )
     return rows, columns
 

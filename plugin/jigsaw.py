@@ -165,7 +165,7 @@ def _picture(name: str, meaning: str) -> Decorator:
     "--shortlist",
     metavar="N",
     type=click.IntRange(min=1),
-    default=120,
+    default=90,
     show_default=True,
     help="Tiles of the nearest colours tried at a place.",
 )

@@ -15,7 +15,7 @@ from smalti.core.errors import BadInput
 from smalti.core.progress import Progress, Step, silent
 from smalti.core.source import label
 from smalti.ground import Ground, lay_ground, rotation
-from smalti.jigsaw.choose import Chooser, Rules
+from smalti.jigsaw.choose import Chooser, Rules, comparable
 from smalti.jigsaw.container import Container, cut_out
 from smalti.jigsaw.contour import filled_window
 from smalti.jigsaw.fill import choice_of, placement_of
@@ -267,7 +267,7 @@ class Desk:
             laid=inside,
         )
         rules = Rules(
-            library=library,
+            library=comparable(library),
             weights=weights_of(request),
             size_ratio=ground.size_ratio,
             turn=turn_of(rotation(request.rotate)),

@@ -237,7 +237,7 @@ class Jigsaw:
     spacing: float = 6.0
     kind: str = "jigsaw"
     candidates: str = "scan"
-    shortlist: int = 120
+    shortlist: int = 90
     time_limit: float | None = None
     keep_partial: bool = False
     width: int = 3000

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.color import rgb2lab
 
-from smalti.core.color import SPACES, delta_e_2000, from_lab, to_space
+from smalti.core.color import SPACES, delta_e_2000, din99o, from_lab, to_space
 from smalti.core.errors import BadInput
 
 CORNERS = np.array([[r, g, b] for r in (0, 255) for g in (0, 255) for b in (0, 255)], np.uint8)
@@ -100,3 +100,26 @@ def test_beyond_the_gamut_from_lab_leaves_the_range() -> None:
     assert from_lab([50, 100, -100])[1] < 0
     assert (from_lab([110, 0, 0]) > 255).all()
     assert (from_lab([-5, 0, 0]) < 0).all()
+
+
+def test_distances_in_din99o_are_nearly_those_of_ciede2000(rng: np.random.Generator) -> None:
+    lab = to_space(rng.integers(0, 256, (4000, 3)), "lab")
+    near = lab + rng.normal(0, 4, lab.shape).astype(np.float32)
+    near[:, 0] = near[:, 0].clip(0, 100)
+    wanted = np.asarray(delta_e_2000(lab, near))
+    even = np.linalg.norm(din99o(lab) - din99o(near), axis=1)
+    plain = np.linalg.norm(lab - near, axis=1)
+
+    def apart(found: np.ndarray) -> float:
+        """How far two measures are from being proportional."""
+        return float(np.std(np.log(found / wanted)))
+
+    assert apart(even) < 0.5 * apart(plain)
+    assert 0.8 < np.median(even / wanted) < 1.25
+
+
+def test_greys_stay_grey_in_din99o() -> None:
+    greys = din99o([[0, 0, 0], [50, 0, 0], [100, 0, 0]])
+    np.testing.assert_allclose(greys[:, 1:], 0, atol=1e-5)
+    np.testing.assert_allclose(greys[[0, 2], 0], [0, 100], atol=0.01)
+    assert (np.diff(greys[:, 0]) > 0).all()

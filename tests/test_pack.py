@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from smalti.core.errors import BadInput, Cancelled
 from smalti.core.progress import Step
 from smalti.jigsaw import container
+from smalti.jigsaw import pack as pack_module
+from smalti.jigsaw.choose import Weights
 from smalti.jigsaw.distance import signed_distance
 from smalti.jigsaw.energy import colour_energy, gap_energy, overlap_energy
 from smalti.jigsaw.fit import register, scan, shades, weigh
@@ -16,7 +18,9 @@ from smalti.jigsaw.pack import pack
 from smalti.jigsaw.placement import Placement, Sought
 from smalti.jigsaw.pose import Pose, placed
 from smalti.jigsaw.shapes import GRID, POINTS, ShapeLibrary
+from smalti.jigsaw.space import Choice, Space
 
+SQUARE = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)]
 LAW = np.array([4.0, 1.0, 3.0, 0.03, 20.0])  # spring, gap, overlap, prior, wanted scale
 
 
@@ -210,6 +214,55 @@ def test_a_container_cut_up_is_filled_as_well_as_a_whole_one(rng: np.random.Gene
     assert coverage > 0.87
     assert overlap < 0.05
     assert np.bincount([p.tile for p in placements]).max() <= 4
+
+
+def test_places_filled_anew_leave_less_of_a_gap(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels, goal = picture(100, 140)
+    library = shapes(rng)
+
+    def gap(places: int) -> float:
+        monkeypatch.setattr(pack_module, "_RIP_UPS", places)
+        placements, _ = pack(
+            labels,
+            goal,
+            library,
+            tiles=25,
+            weights=Weights(color=0.0),
+            rng=np.random.default_rng(3),
+        )
+        coverage, overlap, spill = measure(labels, placements)
+        assert overlap < 0.05
+        assert spill < 0.03
+        return 1 - coverage
+
+    assert gap(75) < 0.95 * gap(0)
+
+
+def test_tiles_cleared_leave_what_would_be_without_them(rng: np.random.Generator) -> None:
+    mask = np.zeros((90, 120), bool)
+    mask[5:-5, 5:-5] = True
+    size = np.full(mask.shape, 20, np.float32)
+    tiles = [
+        Choice(0.0, k, (pose := Pose(0.3 * k, 18.0, x, y)), placed(polygon(SQUARE), pose))
+        for k, (x, y) in enumerate([(30.0, 30.0), (48.0, 36.0), (70.0, 50.0), (40.0, 60.0)])
+    ]
+
+    def space(choices: list[Choice]) -> Space:
+        made = Space(mask, size, 20.0, np.random.default_rng(0))
+        made.occupy(choices)
+        return made
+
+    full = space(tiles)
+    twin = full.copy()
+    twin.clear(np.array([1, 3]))
+    rest = space([tiles[0], tiles[2]])
+    np.testing.assert_array_equal(twin.distance, rest.distance)
+    np.testing.assert_array_equal(twin.open, rest.open)
+    assert [choice.tile for choice in twin.tiles] == [0, 2]
+    np.testing.assert_array_equal(full.distance, space(tiles).distance)  # the other is untouched
+    assert len(full.tiles) == 4
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from smalti.core import paths
+from smalti.core import auction, paths
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -31,11 +31,11 @@ def test_the_optimum_of_a_sparse_graph(seed: int) -> None:
     hungry, poor = np.zeros(rows, np.int32), np.zeros(columns, np.int32)
     edge = np.full(rows, 10**9)
     paths.arrange(arcs, flow.v)
-    paths.bid(arcs, flow, units, 10, 50, edge)
-    paths.offer(paths.by_column(arcs, columns), flow, 10, 50)
+    auction.bid(arcs, flow, units, 10, 50, edge)
+    auction.offer(paths.by_column(arcs, columns), flow, 10, 50)
     units = paths.release(arcs, flow, np.arange(rows, dtype=np.int32))
     paths.arrange(arcs, flow.v)
-    left = paths.bid(arcs, flow, units, 0, 50, edge)
+    left = auction.bid(arcs, flow, units, 0, 50, edge)
     assert paths.augment(arcs, flow, search, units[:left], 0, 10**9, edge, hungry) == left
     wanting = paths.wanting(flow)
     into = paths.by_column(arcs, columns)

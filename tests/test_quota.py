@@ -21,8 +21,8 @@ def test_every_copy_is_dealt_once(containers: int, reuse: int, rng: np.random.Ge
 
 def test_copies_go_where_their_colour_is_wanted(rng: np.random.Generator) -> None:
     labels = np.repeat([[0, 3]], 20, axis=0).repeat(20, axis=1)
-    goal = np.where(labels[..., None] == 0, [90.0, 0, 0], [20.0, 0, 0]).astype(np.float32)
-    colours = np.array([[88, 0, 0], [22, 0, 0], [55, 0, 0]], np.float32)
+    goal = np.where(labels[..., None] == 0, [50.0, 30, 0], [50.0, -30, 0]).astype(np.float32)
+    colours = np.array([[50, 28, 0], [50, -28, 0], [50, 0, 0]], np.float32)
     dealt = quotas(labels, goal, np.array([10.0, 10.0]), colours, np.arange(3), 100, rng)
     assert dealt[:, 0].tolist() == [100, 0]
     assert dealt[:, 1].tolist() == [0, 100]

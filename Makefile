@@ -1,13 +1,14 @@
 # make demo    a photomosaic and a jigsaw from assets/, in demo/
 # make test    everything CI asks: lint, types, tests
 # make test-gimp-next   the same plug-in in GIMP 3.2
+# make test-krita       the plug-in for Krita, in Krita 5
 # make format  tidy the code
 # make bench   the tables and plots of docs/ (needs ../shared/data)
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-gimp-next format bench clean
+.PHONY: demo test test-gimp-next test-krita format bench clean
 .DELETE_ON_ERROR:
 
 demo: .venv/smalti.stamp
@@ -32,6 +33,10 @@ test: .venv/test.stamp
 test-gimp-next: .venv/test.stamp
 	@sh tests/need_gimp.sh forky
 	SMALTI_GIMP_SUITE=forky $(BIN)/python -m pytest tests/test_gimp_real.py
+
+test-krita: .venv/test.stamp
+	@sh tests/need_krita.sh
+	SMALTI_KRITA=1 $(BIN)/python -m pytest -s tests/test_krita_real.py
 
 format: .venv/test.stamp
 	$(BIN)/ruff check --fix .

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from string import digits
 from typing import NamedTuple
 
 import PIL
@@ -58,7 +59,8 @@ def looks(
         Reads one source, or raises `UnusablePicture`; picklable when
         `executor` runs processes.
     kind : str
-        Table of the index, an identifier: one for each form of data.
+        Table of the index, an identifier that ends in a number, the form of
+        the data: what is there in another form is removed, and learned again.
     limits : str
         What a refusal depends on; under other limits it is tried again.
     text : str
@@ -136,11 +138,19 @@ class _Index:
                     self._database = sqlite3.connect(self._file, timeout=30)
                     self._database.execute("PRAGMA journal_mode = WAL")
                     self._database.execute("PRAGMA synchronous = NORMAL")
+                    self._remove_other_forms(self._database)
                     self._database.execute(
                         f"CREATE TABLE IF NOT EXISTS {kind} (path BLOB, part TEXT, "
                         "length INTEGER, changed_ns INTEGER, data BLOB, reason TEXT, "
                         "reader TEXT, PRIMARY KEY (path, part))"
                     )
+
+    def _remove_other_forms(self, database: sqlite3.Connection) -> None:
+        """Remove what an older Smalti, or a newer one, knew of the same files."""
+        tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for (name,) in tables:
+            if name != self._kind and name.rstrip(digits) == self._kind.rstrip(digits):
+                database.execute(f"DROP TABLE IF EXISTS {name}")
 
     def get(self, source: Source) -> Look | None:
         """Recall an unchanged file."""

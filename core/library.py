@@ -26,10 +26,14 @@ from smalti.core.source import (
     open_source,
     tiles_around,
 )
-from smalti.core.twins import difference_hash, twin_groups
+from smalti.core.twins import FINGERPRINT, fingerprints, twin_groups
 
 THUMB = 48
 """Side of a thumbnail in px; 2, 3, 4, 6, 8, 12, 16 and 24 blocks fit in it."""
+
+# What is remembered of a photo; when any of it changes, so must the name.
+_KIND = "photos2"
+_PHOTO = np.dtype([("size", "i8", 2), ("thumb", "u1", (THUMB, THUMB, 3)), ("print", FINGERPRINT)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +111,23 @@ def scan(
         raise UnusablePicture(*skipped[0])
     thumbs = np.empty((len(sources), THUMB, THUMB, 3), np.uint8)
     sizes = np.zeros((len(sources), 2), np.intp)
+    prints = np.empty(len(sources), FINGERPRINT)
 
     tiles = (i for i, source in enumerate(sources) if is_tile(source))
     for _, run in groupby(tiles, lambda i: (sources[i].file, sources[i].part.rpartition(":")[0])):
         first = next(run)
         pixels = tiles_around(sources[first])
-        thumbs[first : first + len(pixels)] = thumbnails(pixels)
-        sizes[first : first + len(pixels)] = pixels.shape[2], pixels.shape[1]
+        here = slice(first, first + len(pixels))
+        thumbs[here] = thumbnails(pixels)
+        prints[here] = fingerprints(thumbs[here])
+        sizes[here] = pixels.shape[2], pixels.shape[1]
 
     unusable: dict[int, str] = {}
     files = [i for i, source in enumerate(sources) if not is_tile(source)]
     found = looks(
         [sources[i] for i in files],
         partial(_look_at, max_pixels=max_pixels),
-        kind="photos",
+        kind=_KIND,
         limits=f"{max_pixels} px",
         text="reading photos",
         index=index,
@@ -131,9 +138,8 @@ def scan(
         for j, look in found:
             i = files[j]
             if not look.reason:
-                size, thumb = look.data[: sizes[i].nbytes], look.data[sizes[i].nbytes :]
-                sizes[i] = np.frombuffer(size, np.intp)
-                thumbs[i] = np.frombuffer(thumb, np.uint8).reshape(thumbs.shape[1:])
+                photo = np.frombuffer(look.data, _PHOTO)[0]
+                sizes[i], thumbs[i], prints[i] = photo["size"], photo["thumb"], photo["print"]
             elif strict:
                 raise UnusablePicture(full_name(sources[i]), look.reason)
             else:
@@ -148,13 +154,13 @@ def scan(
         )
     if unusable:  # close the gaps in place: a copy would need the memory twice
         for to, i in enumerate(good):
-            thumbs[to], sizes[to] = thumbs[i], sizes[i]
-        thumbs, sizes = thumbs[: len(good)], sizes[: len(good)]
+            thumbs[to], sizes[to], prints[to] = thumbs[i], sizes[i], prints[i]
+        thumbs, sizes, prints = thumbs[: len(good)], sizes[: len(good)], prints[: len(good)]
     return TileLibrary(
         sources=tuple(sources[i] for i in good),
         sizes=sizes,
         thumbs=thumbs,
-        group=twin_groups(difference_hash(thumbs), thumbs),
+        group=twin_groups(prints),
         skipped=tuple(skipped),
     )
 
@@ -162,7 +168,10 @@ def scan(
 def _look_at(source: Source, *, max_pixels: int) -> bytes:
     # Twice the size leaves the decoder's shrinking invisible.
     pixels, size = open_source(source, at_least=(2 * THUMB, 2 * THUMB), max_pixels=max_pixels)
-    return np.array(size).tobytes() + thumbnails(pixels[None]).tobytes()
+    photo = np.empty(1, _PHOTO)
+    photo["size"], photo["thumb"] = size, thumbnails(pixels[None])
+    photo["print"] = fingerprints(photo["thumb"])
+    return photo.tobytes()
 
 
 def thumbnails(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -8,16 +8,19 @@ from numpy.typing import NDArray
 _STEP = 2.0
 
 _BAND_BITS = 16
-_DISTANCE = 6  # bits two hashes may differ in; the thumbnails decide
+_DISTANCE = 6  # bits two hashes may differ in; the block means decide
 _NEIGHBOURS = 8  # compared with each photo of a bucket, so thousands of flat ones cost no more
 _BRIGHTER = 12.0  # mean luminance two twins may differ in, of 255
 _SIDE = 8  # blocks a side of what is compared
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _CHUNK = 4096  # rows at a time, which bounds memory
 
+FINGERPRINT = np.dtype([("hash", "u8"), ("means", "f4", (_SIDE * _SIDE, 3))])
+"""What `fingerprints` keeps of a photo."""
 
-def difference_hash(thumbs: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Hash each thumbnail by where its luminance rises from left to right.
+
+def fingerprints(thumbs: NDArray[np.uint8]) -> NDArray[np.void]:
+    """Keep of each thumbnail what tells near-duplicates.
 
     Parameters
     ----------
@@ -26,49 +29,45 @@ def difference_hash(thumbs: NDArray[np.uint8]) -> NDArray[np.uint64]:
 
     Returns
     -------
-    ndarray of shape (m,), uint64
-        One bit for each two neighbours of 8 rows of 9 block means. Copies of
-        a photo differ in few bits.
+    ndarray of shape (m,), FINGERPRINT
+        ``hash`` has a bit for each two neighbours of 8 rows of 9 block means:
+        whether the luminance rises from left to right [1]_. ``means`` are those
+        of 8 rows of 8 blocks.
 
     References
     ----------
     .. [1] N. Krawetz, "Kind of Like That", hackerfactor.com, 2013.
     """
-    hashes = np.empty(len(thumbs), np.uint64)
+    prints = np.empty(len(thumbs), FINGERPRINT)
     for start in range(0, len(thumbs), _CHUNK):
         part = slice(start, start + _CHUNK)
-        blocks = _block_means(thumbs[part], 8, 9) @ _LUMA
-        bits = np.diff(blocks, axis=2) > _STEP
-        hashes[part] = np.packbits(bits.reshape(-1, 64), axis=1).view(np.uint64).ravel()
-    return hashes
+        bits = np.diff(_block_means(thumbs[part], 8, 9) @ _LUMA, axis=2) > _STEP
+        prints["hash"][part] = np.packbits(bits.reshape(-1, 64), axis=1).view(np.uint64).ravel()
+        means = _block_means(thumbs[part], _SIDE, _SIDE)
+        prints["means"][part] = means.reshape(-1, _SIDE * _SIDE, 3)
+    return prints
 
 
-def twin_groups(hashes: NDArray[np.uint64], thumbs: NDArray[np.uint8]) -> NDArray[np.intp]:
+def twin_groups(prints: NDArray[np.void]) -> NDArray[np.intp]:
     """Give near-duplicates the same number.
 
     Two photos are twins when their hashes agree in one band of 16 bits and in
-    nearly all others, and their thumbnails differ by no more than
+    nearly all others, and their block means differ by no more than
     recompressing, resizing or slightly brightening does. What is allowed
     shrinks with their contrast: plain ones are twins only when nobody could
     tell them apart.
 
     Parameters
     ----------
-    hashes : ndarray of shape (m,), uint64
-        From `difference_hash`.
-    thumbs : ndarray of shape (m, S, S, 3), uint8
-        sRGB, S at least 8.
+    prints : ndarray of shape (m,), FINGERPRINT
+        From `fingerprints`.
 
     Returns
     -------
     ndarray of shape (m,), intp
         Group of each photo, 0, 1, 2, ... in order of first appearance.
     """
-    m = len(thumbs)
-    looks = np.empty((m, _SIDE * _SIDE, 3), np.float32)
-    for start in range(0, m, _CHUNK):
-        part = slice(start, start + _CHUNK)
-        looks[part] = _block_means(thumbs[part], _SIDE, _SIDE).reshape(-1, _SIDE * _SIDE, 3)
+    m, hashes, looks = len(prints), prints["hash"], np.ascontiguousarray(prints["means"])
     contrast = np.sqrt(looks.var(axis=1).mean(axis=1))
     luminance = looks.mean(axis=1) @ _LUMA
 

@@ -15,7 +15,7 @@ from smalti.core.index import looks
 from smalti.core.library import THUMB, thumbnails
 from smalti.core.progress import Progress, silent
 from smalti.core.source import Skipped, Source, expand, full_name, open_source
-from smalti.core.twins import difference_hash, twin_groups
+from smalti.core.twins import fingerprints, twin_groups
 from smalti.jigsaw.contour import (
     centroid,
     filled,
@@ -191,7 +191,7 @@ def scan_shapes(
     thumbs = fields.pop("thumb")
     return ShapeLibrary(
         sources=tuple(sources[i] for i in sorted(good)),
-        group=twin_groups(difference_hash(thumbs), thumbs),
+        group=twin_groups(fingerprints(thumbs)),
         skipped=tuple(unusable),
         **fields,
     )

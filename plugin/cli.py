@@ -2,9 +2,9 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,9 @@ from smalti.plugin.options import EXIT_CODES, columns_by_rows, run_job, with_com
 from smalti.plugin.photo import photo
 from smalti.plugin.view import view
 from smalti.request import FORMATS
+
+if TYPE_CHECKING:
+    from smalti.plugin.install import Report
 
 
 def main() -> None:
@@ -253,20 +256,39 @@ def gimp() -> None:
     """Install the plug-in for GIMP 3, check it, or remove it."""
 
 
-def _gimp_command(function: Callable[..., None]) -> Callable[..., None]:
-    folder = click.option(
-        "--gimp-dir", metavar="DIR", default="", help="A profile.  [default: all that are found]"
-    )
-    as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-    return gimp.command()(folder(as_json(function)))
+@smalti.group()
+def krita() -> None:
+    """Install the plug-in for Krita 5, check it, or remove it."""
 
 
-def _in_profiles(act: str, gimp_dir: str, as_json: bool) -> None:
-    from smalti.plugin import install as doing
+def _plugin_commands(group: click.Group, find: str, where: str) -> None:
+    """Add install, check and uninstall to the group of an editor."""
 
-    reports = [getattr(doing, act)(profile) for profile in doing.profiles(gimp_dir)]
+    def add(act: str, meaning: str) -> None:
+        @group.command(act, help=meaning)
+        @click.option(
+            where, "folder", metavar="DIR", default="", help="A profile.  [default: all there are]"
+        )
+        @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+        def command(folder: str, as_json: bool) -> None:
+            from smalti.plugin import install, profiles
+
+            found = getattr(profiles, find)(folder)
+            _tell_of_profiles([getattr(install, act)(profile) for profile in found], as_json)
+
+    add("install", "Put the plug-in into every profile, and start its engine once.")
+    add("check", "Say whether the plug-in works, and how to mend it.")
+    add("uninstall", "Remove the plug-in from every profile.")
+
+
+_plugin_commands(gimp, "gimp_profiles", "--gimp-dir")
+_plugin_commands(krita, "krita_profiles", "--krita-dir")
+
+
+def _tell_of_profiles(reports: "Sequence[Report]", as_json: bool) -> None:
     lines = [
-        f"{'ok  ' if r.fine else 'MEND'}  GIMP {r.profile.version} ({r.profile.kind}): {r.words}"
+        f"{'ok  ' if r.fine else 'MEND'}  {r.profile.editor.title} {r.profile.version} "
+        f"({r.profile.kind}): {r.words}".replace("  (", " (")
         for r in reports
     ]
     values = {
@@ -276,24 +298,6 @@ def _in_profiles(act: str, gimp_dir: str, as_json: bool) -> None:
     report.tell(values, "\n".join(lines), as_json=as_json, quiet=False)
     if not all(r.fine for r in reports):
         raise click.exceptions.Exit(1)
-
-
-@_gimp_command
-def install(gimp_dir: str, as_json: bool) -> None:
-    """Put the plug-in into every profile of GIMP 3, and start its engine once."""
-    _in_profiles("install", gimp_dir, as_json)
-
-
-@_gimp_command
-def check(gimp_dir: str, as_json: bool) -> None:
-    """Say whether the plug-in works, and how to mend it."""
-    _in_profiles("check", gimp_dir, as_json)
-
-
-@_gimp_command
-def uninstall(gimp_dir: str, as_json: bool) -> None:
-    """Remove the plug-in from every profile."""
-    _in_profiles("uninstall", gimp_dir, as_json)
 
 
 @smalti.command()

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ PROTOCOL = 1
 PREFIX = "smalti-job-"  # of the folder's name
 CONFIG = "worker.json"
 VARIABLE = "SMALTI_WORKER"
+MODULE = "smalti.plugin.worker"
 _HELLO_S = 60.0  # a cold start from a slow disk, with a virus scanner looking on
 _LEAVE_S = 2.0  # for a worker to clean up behind itself
+_POLL_S = 0.05
 _TAIL = 600  # characters of its stderr that are shown
 
 # What an editor sets for its own Python and libraries would break the worker's.
@@ -27,18 +30,32 @@ _FOREIGN = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "GI_TYPELIB_PATH", "P
             "DYLD_LIBRARY_PATH")  # fmt: skip
 
 
-class WorkerError(Exception):
+class PlainError(Exception):
     """What went wrong, in words for the user."""
 
 
-def worker_command(folder: Path) -> list[str]:
+class WorkerError(PlainError):
+    """What went wrong with the worker."""
+
+
+class Refused(PlainError):
+    """What cannot be done with this image."""
+
+
+class Cancelled(Exception):
+    """The user does not want the mosaic any more."""
+
+
+def worker_command(folder: Path, editor: str) -> list[str]:
     """Find out how the worker is started.
 
     Parameters
     ----------
     folder : Path
-        Of the plug-in, where `smalti gimp install` writes ``worker.json``. The variable
+        Of the plug-in, where the installer writes ``worker.json``. The variable
         ``SMALTI_WORKER`` goes first: a JSON list of words, or the path of a Python.
+    editor : str
+        As the command line calls it, which can mend the installation.
 
     Raises
     ------
@@ -54,22 +71,32 @@ def worker_command(folder: Path) -> list[str]:
         except (OSError, ValueError, KeyError, TypeError):
             raise WorkerError(
                 f"Smalti does not know where its engine is: {folder / CONFIG} is missing or "
-                "damaged. Run in a terminal: smalti gimp install"
+                f"damaged. {_again(editor)}"
             ) from None
     if not (isinstance(command, list) and command and all(isinstance(c, str) for c in command)):
         raise WorkerError(
-            f"the command of Smalti's engine is {command!r}: a list of words. "
-            "Run in a terminal: smalti gimp install"
+            f"the command of Smalti's engine is {command!r}: a list of words. {_again(editor)}"
         )
     if os.path.isabs(command[0]) and not os.path.exists(command[0]):
         raise WorkerError(
             f"Smalti's engine is gone: there is no {command[0]} any more, its environment was "
-            "moved or deleted. Install Smalti again, then run: smalti gimp install"
+            f"moved or deleted. Install Smalti again, then run: smalti {editor} install"
         )
     return command
 
 
-MODULE = "smalti.plugin.worker"
+def _again(editor: str) -> str:
+    return f"Run in a terminal: smalti {editor} install"
+
+
+def scratch() -> str:
+    """Return where the job's files go: a sandbox has temporary files of its own."""
+    if os.path.exists("/.flatpak-info") or "SNAP" in os.environ:
+        caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+        folder = os.path.join(caches, "smalti")
+        os.makedirs(folder, exist_ok=True)
+        return folder
+    return ""
 
 
 class Worker:
@@ -79,11 +106,13 @@ class Worker:
     ----------
     command : list of str
         See `worker_command`.
+    editor : str
+        As the command line calls it.
     scratch : str
         Where its folder shall be made; empty for the system's temporary files.
     """
 
-    def __init__(self, command: list[str], scratch: str = "") -> None:
+    def __init__(self, command: list[str], editor: str, scratch: str = "") -> None:
         environment = {k: v for k, v in os.environ.items() if k not in _FOREIGN}
         words = [*command, *(["--scratch", scratch] if scratch else [])]
         extra: dict[str, Any] = {}
@@ -101,9 +130,9 @@ class Worker:
             )
         except OSError as error:
             raise WorkerError(
-                f"Smalti's engine does not start: {words[0]}: {error.strerror}. "
-                "Run in a terminal: smalti gimp install"
+                f"Smalti's engine does not start: {words[0]}: {error.strerror}. {_again(editor)}"
             ) from None
+        self._editor = editor
         self._heard: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._stderr = ""
         self.folder: Path | None = None
@@ -139,29 +168,33 @@ class Worker:
         WorkerError
             If it says something else, nothing at all, or speaks another protocol.
         """
-        if self.folder is None:
-            message = self.next(_HELLO_S)
-            if message is None:
-                raise WorkerError(f"Smalti's engine said nothing for {_HELLO_S:.0f} seconds")
-            if message["type"] != "hello" or not isinstance(message.get("folder"), str):
-                raise WorkerError(f"Smalti's engine began with {message!r:.200}")
-            if message.get("protocol") != PROTOCOL:
-                raise WorkerError(
-                    f"this plug-in speaks protocol {PROTOCOL} and Smalti's engine "
-                    f"{message.get('protocol')!r}. Run in a terminal: smalti gimp install"
-                )
-            folder = Path(message["folder"])
-            if not folder.name.startswith(PREFIX):  # it is removed in the end
-                raise WorkerError(
-                    f"Smalti's engine keeps its files in {folder}: not a job's folder"
-                )
-            if not folder.is_dir():
-                raise WorkerError(
-                    f"Smalti's engine keeps its files in {folder}, which is not visible from "
-                    "here. Run in a terminal: smalti gimp check"
-                )
-            self.folder = folder
+        if not self.greeted(_HELLO_S) or self.folder is None:
+            raise WorkerError(f"Smalti's engine said nothing for {_HELLO_S:.0f} seconds")
         return self.folder
+
+    def greeted(self, seconds: float = 0) -> bool:
+        """Whether the worker's first words have come in time; then there is a `folder`."""
+        if self.folder is None and (message := self.next(seconds)) is not None:
+            self.folder = self._folder(message)
+        return self.folder is not None
+
+    def _folder(self, message: dict[str, Any]) -> Path:
+        if message["type"] != "hello" or not isinstance(message.get("folder"), str):
+            raise WorkerError(f"Smalti's engine began with {message!r:.200}")
+        if message.get("protocol") != PROTOCOL:
+            raise WorkerError(
+                f"this plug-in speaks protocol {PROTOCOL} and Smalti's engine "
+                f"{message.get('protocol')!r}. {_again(self._editor)}"
+            )
+        folder = Path(message["folder"])
+        if not folder.name.startswith(PREFIX):  # it is removed in the end
+            raise WorkerError(f"Smalti's engine keeps its files in {folder}: not a job's folder")
+        if not folder.is_dir():
+            raise WorkerError(
+                f"Smalti's engine keeps its files in {folder}, which is not visible from "
+                f"here. Run in a terminal: smalti {self._editor} check"
+            )
+        return folder
 
     def ask(self, job: dict[str, Any]) -> None:
         """Send the job; its pixels must lie in the folder."""
@@ -232,3 +265,36 @@ class Worker:
         self._complaints.join(_LEAVE_S)
         if self.folder is not None:  # it does so itself, unless it was killed
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def make(worker: Worker, job: dict[str, Any], tell: Callable[[str, float], None]) -> dict[str, Any]:
+    """Have a mosaic made; return the worker's last message once all its files are there.
+
+    Parameters
+    ----------
+    worker : Worker
+    job : dict
+        Its pixels lie in the worker's folder.
+    tell : callable
+        Given what is being done, empty until something is, and the share that is
+        done, twenty times a second; what it raises ends the job.
+    """
+    worker.ask(job)
+    text, share = "", 0.0
+    while True:
+        message = worker.next(_POLL_S)
+        if message is not None and message["type"] == "done":
+            _check(worker, message)
+            return message
+        if message is not None and message["type"] == "progress":
+            text, share = str(message["text"]), float(message["share"])
+        tell(text, share)
+
+
+def _check(worker: Worker, done: dict[str, Any]) -> None:
+    """Nothing of the image is touched before everything is there."""
+    assert worker.folder is not None
+    for raster in (done["result"], *done["layers"]):
+        file = worker.folder / raster["file"]
+        if not file.is_file() or file.stat().st_size != raster["stride"] * raster["height"]:
+            raise WorkerError(f"Smalti's engine did not write {raster['file']} whole.")

@@ -6,7 +6,6 @@ install` puts it into a profile as ``smalti-gimp/smalti-gimp.py``, the files it
 imports below ``lib/``, and the way to the worker into ``worker.json``.
 """
 
-import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -24,9 +23,17 @@ gi.require_version("GimpUi", "3.0")
 gi.require_version("Gegl", "0.4")
 from gi.repository import Gegl, Gimp, Gio, GLib, GObject  # noqa: E402
 
-from smalti.plugin.editor import Worker, WorkerError, worker_command  # noqa: E402
+from smalti.plugin import editor  # noqa: E402
+from smalti.plugin.editor import PlainError, Worker  # noqa: E402
+from smalti.plugin.editor_options import (  # noqa: E402
+    KINDS,
+    BadOption,
+    Kind,
+    Option,
+    request_values,
+    result_size,
+)
 from smalti.plugin.gimp_image import (  # noqa: E402
-    Refused,
     Region,
     Writer,
     find_region,
@@ -34,16 +41,8 @@ from smalti.plugin.gimp_image import (  # noqa: E402
     lay_into_image,
     make_image,
 )
-from smalti.plugin.gimp_options import (  # noqa: E402
-    KINDS,
-    BadOption,
-    Kind,
-    Option,
-    request_values,
-)
 
 _MENU = "<Image>/Filters/Artistic/"
-_POLL_S = 0.1
 
 
 def run_kind(
@@ -68,7 +67,7 @@ def run_kind(
                 return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, GLib.Error())
         shown = run_mode != Gimp.RunMode.NONINTERACTIVE
         layer, made = make(kind, region, options_of(kind, config), worker, shown)
-    except (BadOption, Refused, WorkerError) as error:
+    except PlainError as error:
         return _failed(procedure, str(error))
     except Exception as error:
         traceback.print_exc()
@@ -91,16 +90,14 @@ def make(
         folder = worker.greet()
         Gimp.progress_set_text(f"{kind.title}: reading the layer")
         pixels = job_pixels(Writer(region, folder), options.get("segments-from"))
-        worker.ask(
-            {
-                "request": request,
-                "result": _size(options["result"], region),
-                "layers": bool(options.get("layers")),
-                "paths": bool(options.get("paths")),
-                **pixels,
-            }
-        )
-        done = _wait(worker, kind)
+        job = {
+            "request": request,
+            "result": result_size(options["result"], region.selected),
+            "layers": bool(options.get("layers")),
+            "paths": bool(options.get("paths")),
+            **pixels,
+        }
+        done = editor.make(worker, job, _teller(kind))
         Gimp.progress_set_text(f"{kind.title}: bringing it into GIMP")
         name = f"{kind.title} of {region.layer.get_name()}"
         if done["full"]:
@@ -121,52 +118,26 @@ def make(
         Gimp.progress_end()
 
 
-def _size(result: str, region: Region) -> str:
-    """Say in the worker's words how large the picture shall be."""
-    if result == "layer" or (result == "automatic" and region.selected):
-        return "target"
-    return "full" if result == "image" else "larger"
-
-
-def _wait(worker: Worker, kind: Kind) -> dict[str, Any]:
-    """Show progress until the worker is done, and check what it says it made."""
+def _teller(kind: Kind) -> Callable[[str, float], None]:
+    """Return what shows how far a job is, in GIMP's bar."""
     said = ""
-    while True:
-        message = worker.next(_POLL_S)
-        if message is None:
-            Gimp.progress_pulse() if not said else None
-        elif message["type"] == "progress":
-            words = f"{kind.title}: {message['text']}"
-            if words != said:
-                said = words
-                Gimp.progress_set_text(words)
-            Gimp.progress_update(float(message["share"]))
-        elif message["type"] == "done":
-            _check(worker, message)
-            return message
 
+    def tell(text: str, share: float) -> None:
+        nonlocal said
+        if not text:
+            Gimp.progress_pulse()
+            return
+        if text != said:
+            said = text
+            Gimp.progress_set_text(f"{kind.title}: {text}")
+        Gimp.progress_update(share)
 
-def _check(worker: Worker, done: dict[str, Any]) -> None:
-    """Nothing of the image is touched before everything is there."""
-    assert worker.folder is not None
-    for raster in (done["result"], *done["layers"]):
-        file = worker.folder / raster["file"]
-        if not file.is_file() or file.stat().st_size != raster["stride"] * raster["height"]:
-            raise WorkerError(f"Smalti's engine did not write {raster['file']} whole.")
+    return tell
 
 
 def start_worker() -> Worker:
     """Start a worker whose folder can be seen from both sides of a sandbox."""
-    return Worker(worker_command(HERE), scratch())
-
-
-def scratch() -> str:
-    """Return where the job's files go: a sandbox has its own temporary files."""
-    if os.path.exists("/.flatpak-info") or "SNAP" in os.environ:
-        folder = os.path.join(GLib.get_user_cache_dir(), "smalti")
-        os.makedirs(folder, exist_ok=True)
-        return folder
-    return ""
+    return Worker(editor.worker_command(HERE, "gimp"), "gimp", editor.scratch())
 
 
 def options_of(kind: Kind, config: Any) -> dict[str, Any]:

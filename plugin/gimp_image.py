@@ -3,18 +3,18 @@
 Failures of libgimp do not raise in Python: every answer is looked at here.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gi.repository import Gegl, Gimp
 
+from smalti.plugin.editor import Refused
+
+_SEEN_ROWS = 16  # of a small copy: much of the layer may lie behind them
 _BAND_PX = 1_000_000  # pixels handed over at a time
 _COLOUR = "R'G'B'A u8"  # of sRGB; babl converts from and to whatever the image has
-
-
-class Refused(Exception):
-    """What cannot be done with this image, in words for the user."""
 
 
 @dataclass(frozen=True)
@@ -93,21 +93,26 @@ class Writer:
         self.width = max(1, round(region.width * scale))
         self.height = max(1, round(region.height * scale))
 
-    def target(self) -> dict[str, Any]:
-        """Write the layer's colours."""
+    def target(self, seen: bytes | None = None) -> dict[str, Any]:
+        """Write the layer's colours, or those that `seen` gave."""
         region = self.region
         where = {"x": region.left, "y": region.top} if self.scale == 1 else {}
-        return {
-            **self._write(region.layer.get_buffer(), "target.raw", region.x, region.y, _COLOUR, 4),
-            "format": "RGBA u8",
-            **where,
-        }
+        if seen is None:
+            buffer = region.layer.get_buffer()
+            raster = self._write(buffer, "target.raw", region.x, region.y, _COLOUR, 4)
+        else:
+            raster = {"file": "target.raw", "width": self.width, "height": self.height}
+            (self.folder / raster["file"]).write_bytes(seen)
+        return {**raster, "format": "RGBA u8", **where}
 
-    def seen(self) -> bytes:
-        """Return the layer's colours, RGBA, as `target` would write them."""
+    def seen(self) -> Iterator[bytes]:
+        """Yield the layer's colours, RGBA, as `target` would write them, some rows at a time."""
         region = self.region
         x, y = round(region.x * self.scale), round(region.y * self.scale)
-        return _pixels(region.layer.get_buffer(), (x, y, self.width, self.height), self.scale)
+        buffer = region.layer.get_buffer()
+        for top in range(0, self.height, _SEEN_ROWS):
+            high = min(_SEEN_ROWS, self.height - top)
+            yield _pixels(buffer, (x, y + top, self.width, high), self.scale)
 
     def mask(self) -> dict[str, Any]:
         """Write how far each pixel is selected."""
@@ -203,10 +208,20 @@ def _visible(layers: Any) -> list[Any]:
     return found
 
 
-def job_pixels(writer: Writer, segments_from: str | None) -> dict[str, Any]:
-    """Write all pixels a job needs; return what the job says of them."""
+def job_pixels(
+    writer: Writer, segments_from: str | None, seen: bytes | None = None
+) -> dict[str, Any]:
+    """Write all pixels a job needs; return what the job says of them.
+
+    Parameters
+    ----------
+    writer : Writer
+    segments_from : str or None
+    seen : bytes, optional
+        The layer's colours, if they have been read already.
+    """
     region = writer.region
-    job: dict[str, Any] = {"target": writer.target()}
+    job: dict[str, Any] = {"target": writer.target(seen)}
     if segments_from == "selection" and not region.selected:
         raise Refused("Segments from the selection: nothing is selected.")
     if region.selected:

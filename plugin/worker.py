@@ -101,7 +101,9 @@ def serve(lines: BinaryIO, channel: Channel, scratch: Path | None = None) -> int
 
 def _warm() -> None:
     """Load the engine while the editor writes its pixels."""
-    import smalti.mosaic  # noqa: F401 (only to have it loaded when the request comes)
+    from smalti.mosaic import warm_up
+
+    warm_up()
 
 
 def _work(

@@ -5,6 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, overload
 
+import numpy as np
+
+from smalti.core.assign import assign
 from smalti.core.errors import BadInput
 from smalti.core.progress import Progress, silent
 from smalti.flat_mosaic import FlatMosaic, FlatProject, build_flat, make_flat, render_flat
@@ -15,7 +18,15 @@ from smalti.jigsaw_project import JigsawProject, build_jigsaw
 from smalti.project import read_project
 from smalti.request import Jigsaw, Photomosaic, Request
 
+_WARM = 1200  # photos on half as many cells: enough for the solver to need all its loops
+
 Mosaic = GridMosaic | JigsawMosaic | FlatMosaic
+
+
+def warm_up() -> None:
+    """Load the solver's compiled loops, half a second that a first mosaic would take longer."""
+    rows = np.random.default_rng(0).random((_WARM, 3), np.float32)
+    assign(rows[::2], rows[:, None])
 
 
 @overload

@@ -13,8 +13,8 @@ from fake_gi import Image, Layer
 
 from smalti.plugin import jigsaw as jigsaw_command
 from smalti.plugin import photo as photo_command
-from smalti.plugin.editor import CONFIG, VARIABLE, Worker, WorkerError, worker_command
-from smalti.plugin.gimp_options import KINDS, BadOption, Kind, request_values
+from smalti.plugin.editor import CONFIG, VARIABLE, Worker, WorkerError, make, worker_command
+from smalti.plugin.editor_options import KINDS, BadOption, Kind, request_values
 from smalti.request import from_json
 
 # What only an editor has, and where the command line has something else instead.
@@ -196,18 +196,18 @@ def test_the_worker_is_found_or_its_loss_explained(
 ) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     with pytest.raises(WorkerError, match="smalti gimp install"):
-        worker_command(tmp_path)
+        worker_command(tmp_path, "gimp")
     for text in ("{", "[]", '{"command": 7}', '{"command": []}'):
         (tmp_path / CONFIG).write_text(text)
         with pytest.raises(WorkerError, match="smalti gimp install"):
-            worker_command(tmp_path)
+            worker_command(tmp_path, "gimp")
     (tmp_path / CONFIG).write_text(json.dumps({"command": [str(tmp_path / "gone")]}))
     with pytest.raises(WorkerError, match="moved or deleted"):
-        worker_command(tmp_path)
+        worker_command(tmp_path, "gimp")
     (tmp_path / CONFIG).write_text(json.dumps({"command": [sys.executable, "-V"]}))
-    assert worker_command(tmp_path) == [sys.executable, "-V"]
+    assert worker_command(tmp_path, "gimp") == [sys.executable, "-V"]
     monkeypatch.setenv(VARIABLE, sys.executable)
-    assert worker_command(tmp_path)[:2] == [sys.executable, "-P"]
+    assert worker_command(tmp_path, "gimp")[:2] == [sys.executable, "-P"]
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_the_worker_is_found_or_its_loss_explained(
     ],
 )
 def test_a_worker_that_misbehaves_is_an_error_in_words(code: str, word: str) -> None:
-    worker = Worker([sys.executable, "-c", code])
+    worker = Worker([sys.executable, "-c", code], "gimp")
     try:
         with pytest.raises(WorkerError, match=word):
             worker.greet()
@@ -233,17 +233,36 @@ def test_a_worker_that_misbehaves_is_an_error_in_words(code: str, word: str) -> 
 def test_a_worker_does_a_job_for_an_editor(tmp_path: Path, folder_of_photos: Path) -> None:
     command = [sys.executable, "-c", "from smalti.plugin.worker import main; import sys; "
                "sys.exit(main(sys.argv[2]))"]  # fmt: skip
-    worker = Worker(command, str(tmp_path))
+    worker = Worker(command, "gimp", str(tmp_path))
     try:
         folder = worker.greet()
         assert folder.parent == tmp_path
-        worker.ask({"request": {"type": "photomosaic", "target": "@demo", "cells": 12,
-                                "photos": [str(folder_of_photos)], "tile_px": 8},
-                    "result": "full"})  # fmt: skip
-        while (message := worker.next(60)) is None or message["type"] != "done":
-            pass
+        job = {"request": {"type": "photomosaic", "target": "@demo", "cells": 12,
+                           "photos": [str(folder_of_photos)], "tile_px": 8},
+               "result": "full"}  # fmt: skip
+        told: list[tuple[str, float]] = []
+        message = make(worker, job, lambda *how: told.append(how))
+        shares = [share for _, share in told]
+        assert shares == sorted(shares)
         assert message["full"]
         assert (folder / message["result"]["file"]).stat().st_size > 0
     finally:
         worker.close()
     assert not folder.exists()
+
+
+def test_a_result_that_is_cut_short_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "smalti-job-x"
+    folder.mkdir()
+    (folder / "r").write_bytes(bytes(11))
+    raster = {"file": "r", "stride": 4, "height": 3}
+    words = [{"type": "hello", "protocol": 1, "folder": str(folder)},
+             {"type": "done", "result": raster, "layers": []}]  # fmt: skip
+    code = f"import json\nfor w in {words!r}: print(json.dumps(w), flush=True)\ninput(); input()"
+    worker = Worker([sys.executable, "-c", code], "gimp")
+    try:
+        worker.greet()
+        with pytest.raises(WorkerError, match="did not write r whole"):
+            make(worker, {}, lambda *_: None)
+    finally:
+        worker.close()

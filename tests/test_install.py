@@ -1,4 +1,4 @@
-"""``smalti gimp``: profiles found, the plug-in put there, examined and removed."""
+"""``smalti gimp`` and ``smalti krita``: profiles found, plug-ins put there and removed."""
 
 import json
 import shutil
@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from smalti.core.errors import BadInput
-from smalti.plugin import install as room
+from smalti.plugin import kritarc
 from smalti.plugin.editor import VARIABLE
-from smalti.plugin.install import Profile, check, install, profiles, uninstall
+from smalti.plugin.install import check, install, uninstall
+from smalti.plugin.profiles import GIMP, KRITA, Profile, gimp_profiles, krita_profiles
 
 WORKER = [sys.executable, "-c", "from smalti.plugin.worker import main; main()"]
 
@@ -21,6 +22,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     monkeypatch.delenv("GIMP3_DIRECTORY", raising=False)
     monkeypatch.setattr(shutil, "which", lambda name: None)
     monkeypatch.setenv(VARIABLE, json.dumps(WORKER))
@@ -32,32 +34,81 @@ def test_every_profile_of_gimp_3_is_found(tmp_path: Path, monkeypatch: pytest.Mo
         ".var/app/org.gimp.GIMP/config/GIMP/3.0", "snap/gimp/current/.config/GIMP/3.0",
     ):  # fmt: skip
         (tmp_path / place).mkdir(parents=True)
-    found = [(p.kind, p.version) for p in profiles()]
+    found = [(p.kind, p.version) for p in gimp_profiles()]
     assert found == [("native", "3.0"), ("native", "3.2"), ("flatpak", "3.0"), ("snap", "3.0")]
     monkeypatch.setattr(sys, "platform", "darwin")
     (tmp_path / "Library/Application Support/GIMP/3.0").mkdir(parents=True)
-    assert [p.folder.parent.parent.name for p in profiles()] == ["Application Support"]
+    assert [p.folder.parent.parent.name for p in gimp_profiles()] == ["Application Support"]
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setenv("APPDATA", str(tmp_path / "Roaming"))
     (tmp_path / "Roaming/GIMP/3.0").mkdir(parents=True)
-    assert [p.folder.parent.parent.name for p in profiles()] == ["Roaming"]
+    assert [p.folder.parent.parent.name for p in gimp_profiles()] == ["Roaming"]
 
 
 def test_no_profile_is_plain_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadInput, match="no GIMP was found"):
-        profiles()
+        gimp_profiles()
     (tmp_path / ".config/GIMP/2.10").mkdir(parents=True)
     with pytest.raises(BadInput, match="older GIMP"):
-        profiles()
+        gimp_profiles()
     monkeypatch.setattr(shutil, "which", lambda name: name == "gimp-3.0")
     with pytest.raises(BadInput, match="never been started"):
-        profiles()
+        gimp_profiles()
     with pytest.raises(BadInput, match="Preferences"):
-        profiles(str(tmp_path / "nowhere"))
+        gimp_profiles(str(tmp_path / "nowhere"))
+
+
+def test_every_profile_of_krita_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadInput, match="no Krita was found"):
+        krita_profiles()
+    monkeypatch.setattr(shutil, "which", lambda name: name == "krita")
+    with pytest.raises(BadInput, match="never been started"):
+        krita_profiles()
+    with pytest.raises(BadInput, match="Open Resource Folder"):
+        krita_profiles(str(tmp_path / "nowhere"))
+    for place in (".local/share/krita", ".var/app/org.kde.krita/data/krita"):
+        (tmp_path / place).mkdir(parents=True)
+    found = krita_profiles()
+    assert [p.kind for p in found] == ["native", "flatpak"]
+    assert found[0].settings == tmp_path / ".config" / "kritarc"
+    assert krita_profiles(str(found[0].folder)) == found[:1]
+    (given,) = krita_profiles(str(tmp_path))
+    assert given.settings is None
+    for system, name, place in (
+        ("darwin", "Library/Application Support/krita", "Library/Preferences/kritarc"),
+        ("win32", "AppData/Roaming/krita", "AppData/Local/kritarc"),
+    ):
+        monkeypatch.setattr(sys, "platform", system)
+        monkeypatch.delenv("APPDATA", raising=False)
+        monkeypatch.delenv("LOCALAPPDATA", raising=False)
+        (tmp_path / name).mkdir(parents=True)
+        assert [(p.folder, p.settings) for p in krita_profiles()] == [
+            (tmp_path / name, tmp_path / place)
+        ]
+
+
+def test_krita_is_told_to_load_the_plug_in_and_to_forget_it(tmp_path: Path) -> None:
+    settings = tmp_path / "kritarc"
+    profile = Profile(KRITA, "native", "", tmp_path / "krita", settings)
+    assert "not installed" in check(profile).words
+    assert install(profile).fine
+    assert (profile.plugin / "__init__.py").is_file()
+    assert "X-KDE-Library=smalti_krita\n" in profile.description.read_text()
+    assert check(profile).fine
+    kritarc.turn_off(settings, "smalti_krita")
+    assert "turned off" in check(profile).words
+    assert install(profile).fine
+    profile.description.unlink()
+    assert "smalti krita install" in check(profile).words
+    assert uninstall(profile).fine
+    assert list((tmp_path / "krita" / "pykrita").iterdir()) == []
+    assert not kritarc.is_on(settings, "smalti_krita")
+    elsewhere = Profile(KRITA, "native", "", tmp_path / "krita")
+    assert "Python Plugin Manager" in install(elsewhere).words
 
 
 def test_installing_twice_is_installing_once(tmp_path: Path) -> None:
-    profile = Profile("native", "3.0", tmp_path)
+    profile = Profile(GIMP, "native", "3.0", tmp_path)
     assert not check(profile).fine
     for _ in range(2):
         assert install(profile).fine
@@ -66,7 +117,7 @@ def test_installing_twice_is_installing_once(tmp_path: Path) -> None:
         )
         assert files == [
             *("lib/smalti/__init__.py", "lib/smalti/plugin/__init__.py"),
-            *(f"lib/smalti/plugin/{name}" for name in room._SHIPPED),
+            *(f"lib/smalti/plugin/{name}" for name in sorted(GIMP.shipped)),
             *("lib/smalti/request.py", "smalti-gimp.py", "worker.json"),
         ]
     assert (profile.plugin / "smalti-gimp.py").stat().st_mode & 0o111
@@ -77,7 +128,7 @@ def test_installing_twice_is_installing_once(tmp_path: Path) -> None:
 
 
 def test_what_would_not_work_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    profile = Profile("native", "3.0", tmp_path)
+    profile = Profile(GIMP, "native", "3.0", tmp_path)
     install(profile)
     config = profile.plugin / "worker.json"
     good = json.loads(config.read_text())
@@ -95,8 +146,8 @@ def test_what_would_not_work_is_noticed(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_sandboxes_are_told_of(tmp_path: Path) -> None:
-    assert "may not start other programs" in install(Profile("snap", "3.0", tmp_path)).words
-    flatpak = Profile("flatpak", "3.0", tmp_path)
+    assert "may not start other programs" in install(Profile(GIMP, "snap", "3.0", tmp_path)).words
+    flatpak = Profile(GIMP, "flatpak", "3.0", tmp_path)
     assert "flatpak override --user" in install(flatpak).words
     values = json.loads((flatpak.plugin / "worker.json").read_text())
     assert values["command"][:2] == ["flatpak-spawn", "--host"]
@@ -105,12 +156,12 @@ def test_sandboxes_are_told_of(tmp_path: Path) -> None:
 
 def test_the_plug_in_needs_nothing_but_gi(tmp_path: Path) -> None:
     """What is shipped imports in a bare Python, with a gi that is none."""
-    profile = Profile("native", "3.0", tmp_path)
+    profile = Profile(GIMP, "native", "3.0", tmp_path)
     install(profile)
     code = (
         "import sys; sys.path[:] = [p for p in sys.path if 'site-packages' not in p]\n"
         f"sys.path.insert(0, {str(profile.plugin / 'lib')!r})\n"
-        "import smalti.plugin.editor, smalti.plugin.gimp_options, smalti.request\n"
+        "import smalti.plugin.editor, smalti.plugin.editor_options, smalti.plugin.preview\n"
         "print(smalti.plugin.editor.__file__)"
     )
     done = subprocess.run(

@@ -1,7 +1,9 @@
 import os
+import sqlite3
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -122,6 +124,21 @@ def test_a_broken_index_is_replaced(
     damage(index)
     assert same(scan([str(album)], index=index), first)
     scan([str(album)], index=index)
+    spoil(album)
+    assert same(scan([str(album)], index=index), first)
+
+
+def test_an_index_of_an_older_form_is_learned_again(album: Path, index: Path) -> None:
+    first = scan([str(album)], index=index)
+    with closing(sqlite3.connect(index)) as database, database:
+        (now,) = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchone()
+        database.execute(f"ALTER TABLE {now} RENAME TO photos")
+        database.execute("UPDATE photos SET data = 'of another form'")
+        database.execute("CREATE TABLE shapes2 (path)")
+    assert same(scan([str(album)], index=index), first)
+    with closing(sqlite3.connect(index)) as database:
+        tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    assert sorted(tables) == [(now,), ("shapes2",)]
     spoil(album)
     assert same(scan([str(album)], index=index), first)
 

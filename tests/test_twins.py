@@ -7,14 +7,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
-from smalti.core.twins import difference_hash, twin_groups
+from smalti.core.twins import fingerprints, twin_groups
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "tiles_photo_dev_16k.npz"
 SIDE = 48
 
 
 def groups(thumbs: NDArray[np.uint8]) -> list[int]:
-    return list(map(int, twin_groups(difference_hash(thumbs), thumbs)))
+    return list(map(int, twin_groups(fingerprints(thumbs))))
 
 
 def photo(seed: int, *, mean: float = 120, contrast: float = 45) -> Image.Image:

@@ -15,6 +15,7 @@ sys.path.insert(0, os.environ["TESTS"])
 from gimp_calls import HOME, PHOTOS, SHAPES, call, get, state, workers
 
 WAIT_S = 120  # for a mosaic, on a machine with much else to do
+AWAKE_S = 0.1  # between two turns of GIMP's main loop, beyond what it takes when idle
 KINDS = {
     "photomosaic": {"photos": PHOTOS, "cells": 140, "result": "layer"},
     "jigsaw": {"shapes": SHAPES, "tiles": 14, "deform": 0.3, "result": "layer"},
@@ -37,8 +38,37 @@ def until(holds, seconds, words):
         time.sleep(0.05)
 
 
+def longest_wait(holds):
+    """Wait until something holds; return how long GIMP took at most to answer a call, s."""
+    longest, end = 0.0, time.monotonic() + WAIT_S
+    while True:
+        asked = time.monotonic()
+        done = holds()
+        longest = max(longest, time.monotonic() - asked)
+        if done:
+            return longest
+        assert asked < end, "no mosaic"
+        time.sleep(0.005)
+
+
 def folders():
     return list(Path(os.environ["TMPDIR"]).glob("smalti-job-*"))
+
+
+def longest_waits(image):
+    """GIMP answers calls in its main loop: how long one takes is how long that was busy.
+
+    First where nothing is done, then while a mosaic is made.
+    """
+    ask("undo")
+    until(lambda: len(image.get_layers()) == 1, 10, "one Ctrl+Z does not take it back")
+    image.scale(4000, 3000)
+    time.sleep(3)  # GIMP draws it
+    end = time.monotonic() + 2
+    idle = longest_wait(lambda: len(image.get_layers()) != 1 or time.monotonic() > end)
+    (HOME / "pressed").unlink(missing_ok=True)
+    print("ASK repeat", flush=True)
+    return idle, longest_wait(lambda: len(image.get_layers()) == 2)
 
 
 def main():
@@ -80,6 +110,10 @@ def main():
     assert get(image.get_layers()[1]) == before[2][0]
     until(lambda: not workers() and not folders(), 5, f"{workers()} {folders()} are left")
     print("PASS Ctrl+F makes it again of the source", flush=True)
+    idle, longest = longest_waits(image)
+    print(f"LONGEST {longest:.3f} s between two answers of GIMP, {idle:.3f} s idle", flush=True)
+    assert longest < AWAKE_S + idle, (longest, idle)
+    print("PASS GIMP stays awake", flush=True)
     ask("repeat")
     until(lambda: len(workers()) > 0, 10, "no worker was started")
     ask("stop")

@@ -1,18 +1,19 @@
-"""The options of each procedure in GIMP, and the request they make; standard library only."""
+"""The options of each kind of mosaic in an editor, and the request they make; stdlib only."""
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from smalti.plugin.editor import PlainError
 from smalti.request import METRICS, SPACES, VARIANTS, Jigsaw, Photomosaic, Request, to_json
 
 SEGMENTS_FROM = ("automatic", "layers", "selection", "path")
 RESULTS = ("automatic", "layer", "image")
 
 
-class BadOption(ValueError):
-    """An option that cannot be used, in words for the user."""
+class BadOption(PlainError):
+    """An option that cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,13 @@ def request_values(kind: Kind, options: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
+def result_size(result: str, selected: bool) -> str:
+    """Say in the worker's words how large the picture shall be."""
+    if result == "layer" or (result == "automatic" and selected):
+        return "target"
+    return "full" if result == "image" else "larger"
+
+
 def _choice(values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     return tuple((value, value.capitalize()) for value in values)
 
@@ -99,7 +107,7 @@ _SEGMENTS_FROM = Option(
 )
 _SEGMENTS = Option(
     "segments",
-    "Segme_nts",
+    "Se_gments",
     "About how many containers; 0 for as many as the picture has",
     0,
     (0, 1000),
@@ -109,7 +117,7 @@ _WIDTH = Option(
     (16, 100_000),
 )  # fmt: skip
 _PATHS = Option("paths", "Contours as pat_hs", "Every contour as a path as well", False)
-_SEED = Option("seed", "See_d", "Of everything random", 0, (0, 2**31 - 1))
+_SEED = Option("seed", "Ra_ndom seed", "Of everything random", 0, (0, 2**31 - 1))
 
 
 def _weight(name: str, label: str, meaning: str) -> Option:
@@ -219,32 +227,32 @@ KINDS = (
         "Lays a folder of photos on the layer, or on the selected part of it, so that from afar "
         "they are the picture. Of all ways to lay them the one most like it is found.",
         (
-            Option("photos", "_Photos", "Folder of photos", None),
+            Option("photos", "_Folder of photos", "Folder of photos", None),
             Option("cells", "C_ells", "About how many photos are laid; 0 for as many as suit", 0,
                    (0, 100_000)),
             Option("max-uses", "_Max uses", "How often a photo may appear", 1, (1, 1000)),
-            Option("adjust", "_Adjust colours",
+            Option("adjust", "Ad_just colours",
                    "How far the colour of a photo moves to that of its place", 0.7, (0, 1)),
             _RESULT,
         ),
         (
             Option("grid", "_Grid", "Columns and rows, such as 64x48; auto: as cells says",
                    _AUTO),
-            Option("aspect", "Aspect (_f)", "Shape of a tile, such as 4:3; auto for the photos'",
+            Option("aspect", "As_pect", "Shape of a tile, such as 4:3; auto for the photos'",
                    _AUTO),
             Option("crop", "Part _kept", "Part of a photo kept where its shape differs", "centre",
                    choices=_choice(("centre", "attention"))),
-            Option("tile-px", "Tile px (_j)", "Width of a tile in a new image; 0 for what suits",
+            Option("tile-px", "Tile widt_h", "Width of a tile in a new image; 0 for what suits",
                    0, (0, 10_000)),
-            Option("repeats", "Repeats (_y)", "Limited by max uses, or the nearest everywhere",
+            Option("repeats", "Repe_ats", "Limited by max uses, or the nearest everywhere",
                    "limited", choices=_choice(("limited", "free"))),
             Option("twins", "T_wins", "Near-duplicates count as one photo, or each", "group",
                    choices=_choice(("group", "keep"))),
             Option("variants", "_Variants", "Ways to use a photo: mirror, crops, turns, or none",
                    "mirror,crops"),
-            Option("space", "Colour space (_u)", "In which photos are compared", "rgb",
+            Option("space", "Colo_ur space", "In which photos are compared", "rgb",
                    choices=_choice(SPACES)),
-            Option("detail", "Detail (_n)", "Photos are compared as so many block means a side", 6,
+            Option("detail", "_Detail", "Photos are compared as so many block means a side", 6,
                    (1, 32)),
             Option("metric", "Metr_ic", "Distance of photos", "sqeuclidean",
                    choices=_choice(METRICS)),
@@ -265,7 +273,7 @@ KINDS = (
                    None),
             Option("tiles", "T_iles", "About how many pieces; 0 for 1200", 0, (0, 90_000)),
             _SEGMENTS_FROM,
-            Option("adjust", "_Adjust colours",
+            Option("adjust", "Ad_just colours",
                    "How far the colour of a piece moves to that of its place", 0.6, (0, 1)),
             _RESULT,
             Option("layers", "A la_yer for each container",
@@ -276,21 +284,21 @@ KINDS = (
             _SEGMENTS,
             Option("size-ratio", "Si_ze ratio", "Largest over smallest piece; 0 for 4", 0.0,
                    (0, 8)),
-            Option("deform", "Deform (_1)", "How far pieces may be deformed; 0 keeps them rigid",
+            Option("deform", "_Deform", "How far pieces may be deformed; 0 keeps them rigid",
                    1.0, (0, 10)),
-            Option("rotate", "Rotate (_2)", "free, upright, or at most so many degrees", "free"),
-            Option("background", "_Background",
+            Option("rotate", "Rot_ate", "free, upright, or at most so many degrees", "free"),
+            Option("background", "Bac_kground",
                    "Between pieces: darken (the blurred picture), target, or a colour", "darken"),
             Option("reuse", "Re_use", "How often a piece may appear; 0 for as few as suffice", 0,
                    (0, 10_000)),
-            Option("spacing", "Spacin_g", "Copies nearer than so many pieces are avoided", 6.0,
-                   (0, 1000)),
-            _weight("color", "Weight of colour (_3)", "colour"),
-            _weight("gap", "Weight of gaps (_4)", "gaps"),
-            _weight("overlap", "Weight of overlap (_5)", "overlap"),
-            _weight("deform", "Weight of deformation (_6)", "deformation"),
-            _weight("look", "Weight of looking ahead (_7)", "looking ahead"),
-            Option("candidates", "Candidates (_8)", "How pieces are proposed for a place", "scan",
+            Option("spacing", "Space _between copies",
+                   "Copies nearer than so many pieces are avoided", 6.0, (0, 1000)),
+            _weight("color", "Weight _1: colour", "colour"),
+            _weight("gap", "Weight _2: gaps", "gaps"),
+            _weight("overlap", "Weight _3: overlap", "overlap"),
+            _weight("deform", "Weight _4: deformation", "deformation"),
+            _weight("look", "Weight _5: looking ahead", "looking ahead"),
+            Option("candidates", "Candidat_es", "How pieces are proposed for a place", "scan",
                    choices=_choice(("scan", "hashing"))),
             Option("time-limit", "Ti_me limit", "Seconds of packing; 0 for no limit", 0.0,
                    (0, 86_400)),

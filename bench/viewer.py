@@ -1,31 +1,53 @@
-"""Frame times of the viewer: zooming, panning and hovering over 4,000 tiles."""
+"""Frame times of the viewer: zooming, panning and hovering over 4,000 tiles or cells."""
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from smalti.plugin.viewer.kinds import State
 
 DOCS = Path(__file__).parent.parent / "docs"
 _SIZE = (1920, 1080)
 _FRAMES = 240
+_CHANGES = 20
 
 
 def main(argv: Sequence[str]) -> None:
-    """Write docs/bench-viewer.md, and docs/viewer.jpg on the way; `argv` is not used."""
+    """Write docs/bench-viewer.md, and its pictures on the way; `argv` is not used."""
     os.environ["SDL_VIDEODRIVER"] = "dummy"
-    import numpy as np
+    lines = [
+        "# Frame times of the viewer",
+        "",
+        f"Made by `python -m bench viewer`: {_SIZE[0]} x {_SIZE[1]} px, {_FRAMES} frames of each; "
+        "CPU milliseconds of one core, without the display. Sixty frames a second leave 16.7 ms "
+        "each.",
+    ]
+    for made in (_jigsaw, _photomosaic):
+        for line in made():
+            print(line, flush=True)
+            lines.append(line)
+    (DOCS / "bench-viewer.md").write_text("\n".join(lines) + "\n", "utf-8")
+    print("docs/bench-viewer.md")
+
+
+def _jigsaw() -> Iterator[str]:
     import pygame
 
-    from smalti import Jigsaw, make_mosaic
+    from smalti import Jigsaw
     from smalti.core.progress import Step
-    from smalti.plugin.viewer.canvas import Canvas
-    from smalti.plugin.viewer.engine import answer_of
-    from smalti.plugin.viewer.event import Pointer, Told, Wheel
-    from smalti.plugin.viewer.state import State, after, fitted
+    from smalti.plugin.viewer.event import Told
+    from smalti.plugin.viewer.jigsaw_canvas import JigsawCanvas
+    from smalti.plugin.viewer.jigsaw_engine import answer, begin
+    from smalti.plugin.viewer.jigsaw_reducer import after
+    from smalti.plugin.viewer.jigsaw_state import JigsawState
+    from smalti.plugin.viewer.stage import fitted
 
     request = Jigsaw(target="@scarlet-macaw", shapes=("@demo",), tiles=4000)
-    state = State(request=request, size=_SIZE)
+    state = JigsawState(request=request, size=_SIZE)
     picture = DOCS / "viewer.jpg"
     picture.unlink(missing_ok=True)
 
@@ -35,29 +57,95 @@ def main(argv: Sequence[str]) -> None:
         if step.phase == "pack" and step.done == 1900 and not picture.exists():
             look = replace(state, size=(1280, 800), seen=state.seen | {"free", "cells"})
             half = pygame.Surface(look.size)
-            Canvas().draw(fitted(look), half)
+            JigsawCanvas().draw(fitted(look), half)
             pygame.image.save(half, picture)
 
-    make_mosaic(request, progress=told)
-    state = fitted(replace(state, size=_SIZE))
-    ground, library = state.ground, state.library
-    assert ground is not None
-    assert library is not None
-    state, _ = after(state, Told(answer_of(request, ground, library, state.placements)))
-    canvas, surface = Canvas(), pygame.Surface(_SIZE)
-    canvas.draw(state, surface)
-    lines = [
-        "# Frame times of the viewer",
+    desk, _ = begin(request, None, told)
+    state, _ = after(state, Told(answer(desk, None, "done")))
+    yield from _frames(f"A jigsaw of {len(state.placements):,} tiles", fitted(state))
+
+
+def _photomosaic() -> Iterator[str]:
+    import numpy as np
+    import pygame
+
+    from smalti import Photomosaic
+    from smalti.core.progress import Step
+    from smalti.plugin.viewer.event import Change, Pointer, Told
+    from smalti.plugin.viewer.grid_canvas import GridCanvas
+    from smalti.plugin.viewer.grid_engine import answer, begin, changed
+    from smalti.plugin.viewer.grid_reducer import after
+    from smalti.plugin.viewer.grid_state import GridState, box_of
+    from smalti.plugin.viewer.stage import fitted
+
+    request = Photomosaic(target="@astronaut", photos=("@demo",), cells=4000)
+    state = GridState(request=request, size=_SIZE)
+
+    def told(step: Step) -> None:
+        nonlocal state
+        state, _ = after(state, Told(step))
+
+    desk = begin(request, None, told)
+    state, _ = after(state, Told(answer(desk, None, "done")))
+    cells = len(desk.laid.photo)
+    yield from _frames(f"A photomosaic of {cells:,} cells", fitted(state))
+    yield from _frames(
+        f"The same with borders and costs of {cells:,} cells",
+        fitted(replace(state, seen=state.seen | {"borders", "cost"})),
+    )
+    begin_s = time.process_time()
+    desk = desk.ready()
+    ready = time.process_time() - begin_s
+    yield from (
         "",
-        f"Made by `python -m bench viewer`: {len(state.placements):,} tiles, "
-        f"{_SIZE[0]} x {_SIZE[1]} px, {_FRAMES} frames of each; CPU milliseconds of one core, "
-        "without the display. Sixty frames a second leave 16.7 ms each.",
+        f"Changes by hand, from the wish to the answer, {_CHANGES} of each on random cells, CPU "
+        f"milliseconds; {cells:,} cells, {len(desk.plan.library.sources):,} photos. Getting ready "
+        f"for them, once, behind the finished picture: {ready:.1f} s.",
+        "",
+        "| what | median | worst |",
+        "| --- | ---: | ---: |",
+    )
+    rng = np.random.default_rng(0)
+    for what in ("swap", "lock", "exchange", "ban"):
+        took = []
+        for cell, other in rng.integers(cells, size=(_CHANGES + 1, 2)).tolist():
+            at = time.process_time()
+            new = changed(desk, Change(what, cell, other=other))
+            told_of = answer(new, desk, what)
+            took.append(1000 * (time.process_time() - at))
+            state, _ = after(state, Told(told_of))
+            desk = new
+        yield f"| {what} | {np.median(took[1:]):.1f} | {max(took[1:]):.1f} |"
+    look = fitted(replace(state, size=(1280, 800), dark=False))
+    look = replace(look, view=look.view.zoomed(380, 150, 3.0))
+    _, _, wide, high = box_of(look, 0)
+    for kind, x, y in (("down", 330, 210), ("move", 330 + 4 * wide, 210 + 2 * high)):
+        look, _ = after(look, Pointer(kind, x, y, 1))
+    surface = pygame.Surface(look.size)
+    GridCanvas().draw(look, surface)
+    pygame.image.save(surface, DOCS / "viewer-photo.jpg")
+
+
+def _frames(title: str, state: "State") -> Iterator[str]:
+    import numpy as np
+    import pygame
+
+    from smalti.plugin.viewer.event import Pointer, Wheel
+    from smalti.plugin.viewer.kinds import after, canvas_of
+    from smalti.plugin.viewer.stage import fitted
+
+    canvas: Any = canvas_of(state)
+    surface = pygame.Surface(_SIZE)
+    canvas.draw(state, surface)
+    yield from (
+        "",
+        f"{title}:",
         "",
         "| what | median | 95 % | worst |",
         "| --- | ---: | ---: | ---: |",
-    ]
+    )
     for name in ("hovering", "panning", "zooming"):
-        now, took = fitted(state), []
+        now, took = state, []
         for k in range(_FRAMES):
             x, y = 300 + 5 * (k % 200), 200 + 3 * (k % 200)
             if name == "zooming":
@@ -73,7 +161,4 @@ def main(argv: Sequence[str]) -> None:
             canvas.draw(now, surface)
             took.append(1000 * (time.process_time() - begin))
         middle, most = np.percentile(took, [50, 95])
-        lines.append(f"| {name} | {middle:.1f} | {most:.1f} | {max(took):.1f} |")
-        print(lines[-1], flush=True)
-    (DOCS / "bench-viewer.md").write_text("\n".join(lines) + "\n", "utf-8")
-    print("docs/bench-viewer.md")
+        yield f"| {name} | {middle:.1f} | {most:.1f} | {max(took):.1f} |"

@@ -170,7 +170,8 @@ def assign(
     seed : int
         Of the order of the work; the answer does not depend on it but by chance.
     progress : callable
-        Given steps of phase ``"assign"``; raising in it cancels.
+        Given steps of phase ``"assign"``; raising in it cancels. Their `made` is None,
+        or the photo of each cell as far as they are laid, (n,) intp, -1 for none.
 
     Returns
     -------
@@ -192,14 +193,18 @@ def assign(
     asked = checked(
         cells, photos, weight, group, capacity, minimum, banned, banned_pairs, locks, metric
     )
-    posed = _pose(asked, metric, seed, tick)
+    posed = pose(asked, metric, seed, tick)
     problem = posed.problem
-    start = None if duals is None else _in_order(duals, posed)
+    start = None if duals is None else in_order(duals, posed)
+
+    def watch(flow: "Flow") -> None:
+        laid = _so_far(posed, flow)
+        progress(Step("assign", 0, 0, "solving the assignment exactly", laid))
 
     try:
-        solved = generation.generate(problem, start, audit=audit, tick=tick)
+        solved = generation.generate(problem, start, audit=audit, tick=tick, watch=watch)
     except generation.Stuck as stuck:
-        raise BadInput(_stuck_message(posed, stuck)) from None
+        raise BadInput(stuck_message(posed, stuck)) from None
     flow = solved.flow
     photo = _dealt(posed, flow.match, flow.units)
     cost, variant = _final_costs(posed, photo)
@@ -262,9 +267,9 @@ def certify(
     asked = checked(
         cells, photos, weight, group, capacity, minimum, banned, banned_pairs, locks, metric
     )
-    posed = _pose(asked, metric, 0, tick)
+    posed = pose(asked, metric, 0, tick)
     problem = posed.problem
-    flow = paths.empty_flow(_in_order(duals, posed), problem.supply, problem.low, problem.high)
+    flow = paths.empty_flow(in_order(duals, posed), problem.supply, problem.low, problem.high)
     scale = problem.pairs.per_unit / duals.per_unit
     mean = np.zeros(len(problem.supply), np.int64)
     dual = np.rint(duals.cell * scale).astype(np.int64) if scale != 1 else duals.cell
@@ -283,7 +288,7 @@ def certify(
     return _certificate(posed, flow, audit, photo, float(cost.sum()))
 
 
-class _Posed(NamedTuple):
+class Posed(NamedTuple):
     """A problem in the solver's order, and the way back."""
 
     problem: "Problem"
@@ -300,7 +305,7 @@ class _Posed(NamedTuple):
     rounding: float  # of the bound
 
 
-def _pose(constraints: Constraints, metric: str, seed: int, tick: "distances.Tick") -> _Posed:
+def pose(constraints: Constraints, metric: str, seed: int, tick: "distances.Tick") -> Posed:
     """Put rows and columns in order, without the locked cells."""
     from smalti.core import metric as distances
     from smalti.core import sampling
@@ -333,7 +338,7 @@ def _pose(constraints: Constraints, metric: str, seed: int, tick: "distances.Tic
         distances.units(distances.KINDS[metric], cells, photos, weights),
         np.zeros((0, 0), np.float32),
     )  # fmt: skip
-    bans = _bans_by_row(apart, row_of, slots, m, len(first))
+    bans = bans_by_row(apart, row_of, slots, m, len(first))
     pairs, bounds = distances.prepare(pairs, bans, tick)
     problem = Problem(
         pairs, bounds, column_of[group[slots]].astype(np.int32), supply[order].astype(np.int32),
@@ -345,7 +350,7 @@ def _pose(constraints: Constraints, metric: str, seed: int, tick: "distances.Tic
         weights[i] * distances.least_variant(pairs.kind, cells[i], photos[j])[0] for i, j in fixed
     )
     rounding = len(unit_cell) * distances.rounding(pairs)
-    return _Posed(
+    return Posed(
         problem, weights, group, row_of, column_of, group_of, unit_cell, fixed, out, apart,
         float(locked), rounding,
     )  # fmt: skip
@@ -380,9 +385,10 @@ def _alike(
     return first, of
 
 
-def _bans_by_row(
+def bans_by_row(
     apart: NDArray[np.intp], row_of: NDArray[np.intp], slots: NDArray[np.intp], m: int, rows: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Slots that each row may not have, from pairs of cell and photo."""
     slot_of = np.full(m, -1)
     slot_of[slots] = np.arange(len(slots))
     row, slot = row_of[apart[:, 0]], slot_of[apart[:, 1]]
@@ -392,20 +398,33 @@ def _bans_by_row(
     return begin.astype(np.int64), slot[np.argsort(row, kind="stable")].astype(np.int64)
 
 
-def _in_order(duals: Duals, posed: _Posed) -> NDArray[np.int64]:
+def in_order(duals: Duals, posed: Posed) -> NDArray[np.int64]:
     """Duals of groups as the solver's of columns."""
     value = duals.group[posed.group_of]
     scale = posed.problem.pairs.per_unit / duals.per_unit
     return value.copy() if scale == 1 else np.rint(value * scale).astype(np.int64)
 
 
-def _by_group(v: NDArray[np.int64], posed: _Posed) -> NDArray[np.int64]:
+def _by_group(v: NDArray[np.int64], posed: Posed) -> NDArray[np.int64]:
     out = np.zeros(len(posed.column_of), np.int64)
     out[posed.group_of] = v
     return out
 
 
-def _dealt(posed: _Posed, match: NDArray[np.int32], units: NDArray[np.int32]) -> NDArray[np.intp]:
+def _so_far(posed: Posed, flow: "Flow") -> NDArray[np.intp]:
+    """Return a photo for each cell so far, perhaps not the best of its group; -1 for none."""
+    problem = posed.problem
+    photo = np.full(len(posed.row_of), -1)
+    photo[posed.locks[:, 0]] = posed.locks[:, 1]
+    begin = np.concatenate([[0], np.cumsum(problem.supply)])
+    unit = begin[flow.row] + np.arange(len(flow.row)) - flow.units[flow.row]
+    laid = flow.match >= 0
+    slot = np.searchsorted(problem.owner, flow.match[laid])
+    photo[posed.unit_cell[unit[laid]]] = problem.pairs.photo[slot]
+    return photo
+
+
+def _dealt(posed: Posed, match: NDArray[np.int32], units: NDArray[np.int32]) -> NDArray[np.intp]:
     """Photo of each cell: the best of its group; alike cells get theirs in ascending order."""
     from smalti.core.pricing import best_slots
 
@@ -419,7 +438,7 @@ def _dealt(posed: _Posed, match: NDArray[np.int32], units: NDArray[np.int32]) ->
 
 
 def _final_costs(
-    posed: _Posed, photo: NDArray[np.intp]
+    posed: Posed, photo: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     from smalti.core.pricing import laid_costs
 
@@ -429,7 +448,7 @@ def _final_costs(
 
 
 def _certificate(
-    posed: _Posed, flow: "Flow", audit: "Priced", photo: NDArray[np.intp], total: float
+    posed: Posed, flow: "Flow", audit: "Priced", photo: NDArray[np.intp], total: float
 ) -> Certificate:
     """Gather what an assignment was checked for."""
     from smalti.core import paths
@@ -460,7 +479,7 @@ def _certificate(
     return Certificate(total, max(0.0, bound), pairs, least, slack, kept)
 
 
-def _stuck_message(posed: _Posed, stuck: "Stuck") -> str:
+def stuck_message(posed: Posed, stuck: "Stuck") -> str:
     """Say which cells or photos the bans leave without enough partners."""
     if len(stuck.columns):
         g = int(posed.group_of[stuck.columns[0]])

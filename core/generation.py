@@ -7,6 +7,7 @@ is solved and priced in turn until no pair has a negative reduced cost. Only
 must all be laid: a coarse scale is but a guess.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +36,10 @@ _SCANS = 4_000_000  # arcs between two looks at the clock, some 20 ms
 _DEEPEST = 4  # how often a column may be wanted in the guess of its dual
 
 
+Watch = Callable[[Flow], None]
+"""Shown the flow whenever it is optimal on a graph: of a sample of the rows, then of all."""
+
+
 class Solved(NamedTuple):
     """An optimal flow, and what proves it.
 
@@ -57,7 +62,7 @@ class Stuck(Exception):
         self.columns = columns
 
 
-def generate(problem: Problem, v: Ints | None, *, audit: bool, tick: Tick) -> Solved:
+def generate(problem: Problem, v: Ints | None, *, audit: bool, tick: Tick, watch: Watch) -> Solved:
     """Solve a problem; a prefix of its rows, or of its columns, is a fair sample of them.
 
     Parameters
@@ -69,6 +74,8 @@ def generate(problem: Problem, v: Ints | None, *, audit: bool, tick: Tick) -> So
         Whether to go on until all pairs are priced.
     tick : callable
         Called at least every 0.2 s of work.
+    watch : callable
+        Must not keep what it is shown.
 
     Raises
     ------
@@ -83,14 +90,14 @@ def generate(problem: Problem, v: Ints | None, *, audit: bool, tick: Tick) -> So
     if v is None:
         v = np.zeros(columns, np.int64)
         if rows > _COARSEST and (problem.high < cells).any():
-            v, off = _guess(problem, rows, columns, tick)
+            v, off = _guess(problem, rows, columns, tick, watch)
     flow = paths.empty_flow(v, problem.supply, problem.low, problem.high)
     if rows == 0:  # all cells are locked
         return Solved(flow, Priced(np.zeros(0, np.int64), 0, 0))
-    return _settle(problem, flow, slots, audit, warm, off, tick)
+    return _settle(problem, flow, slots, audit, warm, off, tick, watch)
 
 
-def _guess(problem: Problem, rows: int, columns: int, tick: Tick) -> tuple[Ints, int]:
+def _guess(problem: Problem, rows: int, columns: int, tick: Tick, watch: Watch) -> tuple[Ints, int]:
     """Duals of all these columns, from those of a third of them, and how far off they may be."""
     part_rows, part_columns = -(-rows // _RATIO), -(-columns // _RATIO)
     share = part_rows / len(problem.supply)
@@ -104,11 +111,11 @@ def _guess(problem: Problem, rows: int, columns: int, tick: Tick) -> tuple[Ints,
         return np.zeros(columns, np.int64), 0
     v, off = np.zeros(part_columns, np.int64), 0
     if part_rows > _COARSEST:
-        v, off = _guess(problem, part_rows, part_columns, tick)
+        v, off = _guess(problem, part_rows, part_columns, tick, watch)
     sample = problem._replace(supply=supply)
     flow = paths.empty_flow(v, supply, np.zeros_like(high), high)
     slots = int(np.searchsorted(problem.owner, part_columns))
-    flow = _settle(sample, flow, slots, None, False, off, tick).flow
+    flow = _settle(sample, flow, slots, None, False, off, tick, watch).flow
     moved = np.abs(flow.v - v)[flow.v < 0]
     off = int(np.median(moved)) if part_rows > _COARSEST and moved.size else 0
     finer = int(np.searchsorted(problem.owner, columns))
@@ -123,7 +130,14 @@ def _guess(problem: Problem, rows: int, columns: int, tick: Tick) -> tuple[Ints,
 
 
 def _settle(
-    problem: Problem, flow: Flow, slots: int, audit: bool | None, warm: bool, off: int, tick: Tick
+    problem: Problem,
+    flow: Flow,
+    slots: int,
+    audit: bool | None,
+    warm: bool,
+    off: int,
+    tick: Tick,
+    watch: Watch,
 ) -> Solved:
     """Solve the graph and price in turn.
 
@@ -153,6 +167,7 @@ def _settle(
     slack = 0 if warm else int(_LOOSE * off)
     for _ in range(10_000):
         hungry, poor = _solve(arcs, flow, search, units, edge, slack, tick)
+        watch(flow)
         if (flow.match < 0).any() or poor.any():
             if audit is None and added > _ADDED << 4:
                 return Solved(flow, None)
@@ -185,6 +200,75 @@ def _settle(
         if not full and not units.size:
             focus, added = None, _ADDED
     raise AssertionError("column generation did not end")
+
+
+def mend(
+    problem: Problem,
+    flow: Flow,
+    arcs: paths.Arcs,
+    edge: Ints,
+    units: Indices,
+    waiting: NDArray[np.bool_],
+    sure: Ints,
+    base: Ints,
+    tick: Tick,
+) -> paths.Arcs:
+    """Lay freed units, and fill what they left, so that an optimal flow is optimal again.
+
+    No pair is in breach before but those of the units: only rows and columns
+    whose duals rise can come to be, and only they are priced; of the rows, those
+    that rise above what the graph lacks.
+
+    Parameters
+    ----------
+    problem : Problem
+    flow : Flow
+        Changed in place.
+    arcs : Arcs
+    edge : ndarray of shape (rows,), int64
+        Changed in place.
+    units : ndarray of int32
+        Freed; those of a changed row, though it has none to spare, may be among them.
+    waiting : ndarray of shape (n,), bool
+        Units that are to be laid at all.
+    sure : ndarray of shape (rows,), int64
+        No pair that the graph lacks has a cost - v below this, at the duals `base`.
+    base : ndarray of shape (columns,), int64
+    tick : callable
+
+    Returns
+    -------
+    Arcs
+        With those that were missing.
+
+    Raises
+    ------
+    Stuck
+        As `generate`.
+    """
+    slots, rows = len(problem.owner), np.arange(len(flow.u), dtype=np.int32)
+    search = paths.new_search(len(flow.u), len(flow.v))
+    top_u, top_v = flow.u.copy(), flow.v.copy()
+    top_u[flow.row[units]] = -paths.INFINITE  # they are priced in any case
+    added = _ADDED
+    for _ in range(10_000):
+        hungry, poor = _solve(arcs, flow, search, units, edge, 0, tick)
+        if ((flow.match < 0) & waiting).any() or poor.any():
+            arcs = _feed(problem, arcs, flow, edge, slots, added, hungry, poor, tick)
+            added *= 2
+        else:
+            risen = np.flatnonzero((flow.v > top_v) | (flow.v > base))
+            arcs = _drawn(problem, flow, arcs, risen, flow.v[risen], slots, tick)
+            focus = np.flatnonzero((flow.u > top_u) & (flow.u > sure))
+            top_u[focus] = flow.u[focus]
+            if focus.size:
+                for listed in pricing.price(problem, flow, focus, slots, added, 0, tick)[1]:
+                    arcs = pricing.join(arcs, listed)
+        free = paths.release(arcs, flow, rows)
+        units = free[waiting[free]]
+        if not units.size and not len(paths.wanting(flow)):
+            return arcs
+    raise AssertionError("mending a flow did not end")
 
 
 def _auction(

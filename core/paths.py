@@ -18,7 +18,7 @@ algorithm; `pull` then draws rows into columns that were thought dearer than the
 are, or need more rows.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numba import njit
@@ -130,6 +130,15 @@ def empty_flow(v: Ints, supply: Indices, low: Indices, high: Indices) -> Flow:
         units, blank[0], np.zeros(n, np.int64), np.zeros(m, np.int32), low, high,
         columns, blank[1], blank[2],
     )  # fmt: skip
+
+
+A = TypeVar("A", Arcs, Flow)
+
+
+def copied(arrays: A) -> A:
+    """Return arcs or a flow that can be changed apart from the given."""
+    copies: Any = (array.copy() for array in arrays)
+    return type(arrays)(*copies)
 
 
 def new_search(rows: int, columns: int) -> Search:

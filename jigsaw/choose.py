@@ -21,7 +21,6 @@ Floats = NDArray[np.float64]
 # Lengths are in units of the side of the tile wanted at a place, areas in units
 # of its square, colour differences in DIN99o. The values were found by trying them
 # on pictures of 1,400 tiles and on single containers of 40 and 80.
-SHORTLIST = 90  # shapes of the right colour that are tried at a site
 _SPRING = 0.2  # longest spring: what lies farther away is not a gap of this tile's
 _ANGLES = 24
 _SCALES = (0.9, 1.1)

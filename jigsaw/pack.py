@@ -24,7 +24,7 @@ from scipy import ndimage
 
 from smalti.core.errors import BadInput, Cancelled
 from smalti.core.progress import Progress, Step, each_result, silent
-from smalti.jigsaw.choose import SHORTLIST, Rules, Weights, angles_within, comparable
+from smalti.jigsaw.choose import Rules, Weights, angles_within, comparable
 from smalti.jigsaw.container import Container, away_from_seams, cut_out, cut_up
 from smalti.jigsaw.fill import Watch, fill
 from smalti.jigsaw.hashing import hash_table
@@ -53,7 +53,7 @@ def pack(
     reuse: int | None = None,
     reuse_distance: float = 3.0,
     candidates: Literal["scan", "hashing"] = "scan",
-    shortlist: int = SHORTLIST,
+    shortlist: int = 90,
     fine: NDArray[np.float32] | None = None,
     rng: np.random.Generator,
     executor: Executor | None = None,

@@ -42,7 +42,16 @@ def _picture(name: str, meaning: str) -> Decorator:
     epilog=EXIT_CODES,
     sections={
         "Output": ["output", "geometry", "width", "dpi", "quality"],
-        "Tiles": ["tiles", "tile_px", "size_ratio", "rotate", "reuse", "spacing", "candidates"],
+        "Tiles": [
+            "tiles",
+            "tile_px",
+            "size_ratio",
+            "rotate",
+            "reuse",
+            "spacing",
+            "candidates",
+            "shortlist",
+        ],
         "Containers": ["segments", "labels", "mask", "edges", "colors", "keep_frame"],
         "Energy": ["w_color", "w_gap", "w_overlap", "w_deform", "w_look", "deform"],
         "Look": ["kind", "adjust", "background"],
@@ -151,6 +160,14 @@ def _picture(name: str, meaning: str) -> Decorator:
     default="scan",
     show_default=True,
     help="How tiles are proposed for a place.",
+)
+@click.option(
+    "--shortlist",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=90,
+    show_default=True,
+    help="Tiles of the nearest colours tried at a place.",
 )
 @click.option(
     "--time-limit",

@@ -176,7 +176,7 @@ def make_photomosaic(
     laid, spaced = match(plan, request, described, progress)
     lap("assign")
 
-    layout, altered = _lay_out(plan, request, described, laid)
+    layout, altered = lay_out(plan, request, described, laid)
     del described
     project = GridProject(request, layout, plan.tile_px)
     compared = min(canvas_px(grid, 1), *grid.tile_size(plan.tile_px))
@@ -212,6 +212,12 @@ def make_photomosaic(
     )
 
 
+def save(project: GridProject, output: Path, progress: Progress = silent) -> None:
+    """Write a photomosaic and its project beside it."""
+    render_grid(project, output, progress=progress)
+    _write_project(project, output)
+
+
 def render_grid(
     project: GridProject,
     output: Path,
@@ -233,25 +239,17 @@ def render_grid(
     return size
 
 
-def _lay_out(
+def lay_out(
     plan: Plan, request: Photomosaic, described: Described, laid: Assignment
 ) -> tuple[Layout, NDArray[np.float64]]:
     """Keep the photos that are used, and find how each tile's colours move, and how far."""
     used, photo = np.unique(laid.photo, return_inverse=True)
-    shift = np.zeros((len(photo), 3), np.int16)
-    gain = np.full((len(photo), 3), UNIT, np.int16)
+    shift = np.empty((len(photo), 3), np.int16)
+    gain = np.empty((len(photo), 3), np.int16)
     altered = np.empty(len(photo))
     for start in range(0, len(photo), _BATCH):
-        part = slice(start, start + _BATCH)
-        owner, kind = laid.photo[part], laid.variant[part]
-        how = (plan.frames[owner], described.kinds, kind, 8)
-        tiles = tile_means(described.thumbs[owner], *how)
-        if request.correction == "scale" and request.adjust:
-            shift[part], gain[part] = scale_and_shift(tiles, described.goals[part], request.adjust)
-        else:
-            shift[part] = colour_shifts(tiles, described.goals[part], request.adjust)
-        taken = tile_means(plan.library.thumbs[owner], *how) if described.transfer else tiles
-        altered[part] = alteration(taken, tiles, shift[part], gain[part])
+        part = np.arange(start, min(start + _BATCH, len(photo)))
+        shift[part], gain[part], altered[part] = colour_moves(plan, request, described, laid, part)
     layout = Layout(
         grid=plan.grid,
         sources=tuple(plan.library.sources[j] for j in used),
@@ -265,6 +263,26 @@ def _lay_out(
         transfer=described.transfer,
     )
     return layout, altered
+
+
+def colour_moves(
+    plan: Plan,
+    request: Photomosaic,
+    described: Described,
+    laid: Assignment,
+    cells: NDArray[np.intp],
+) -> tuple[NDArray[np.int16], NDArray[np.int16], NDArray[np.float64]]:
+    """Find shift and gain of the tiles on some cells, and by how much each is altered."""
+    owner, kind = laid.photo[cells], laid.variant[cells]
+    how = (plan.frames[owner], described.kinds, kind, 8)
+    tiles, goals = tile_means(described.thumbs[owner], *how), described.goals[cells]
+    if request.correction == "scale" and request.adjust:
+        shift, gain = scale_and_shift(tiles, goals, request.adjust)
+    else:
+        shift = colour_shifts(tiles, goals, request.adjust)
+        gain = np.full((len(cells), 3), UNIT, np.int16)
+    taken = tile_means(plan.library.thumbs[owner], *how) if described.transfer else tiles
+    return shift, gain, alteration(taken, tiles, shift, gain)
 
 
 def _draw(
@@ -289,10 +307,15 @@ def _draw(
         written = None
     else:
         _write(project, drawn, output)
-        written = project_path(output)
-        write_bytes(written, grid_text(project, output.absolute().parent).encode("ascii"))
+        written = _write_project(project, output)
     progress(Step("score", 0, 0, "measuring the likeness"))
     return output, written, measure(goal, small, columns=grid.columns, rows=grid.rows)
+
+
+def _write_project(project: GridProject, output: Path) -> Path:
+    written = project_path(output)
+    write_bytes(written, grid_text(project, output.absolute().parent).encode("ascii"))
+    return written
 
 
 def _watched(

@@ -82,6 +82,7 @@ def check_request(r: Jigsaw) -> None:
     check(0 <= r.adjust <= 1, f"adjust is {r.adjust}: from 0 to 1")
     check(r.reuse is None or r.reuse >= 1, f"reuse is {r.reuse}: 1 or more")
     check(r.candidates in ("scan", "hashing"), f"candidates is {r.candidates!r}: scan or hashing")
+    check(r.shortlist >= 1, f"shortlist is {r.shortlist}: 1 or more shapes")
     check(r.time_limit is None or r.time_limit > 0, f"time-limit is {r.time_limit}: seconds")
     check(16 <= r.width <= 100_000, f"width is {r.width}: 16 to 100000 px")
     check(1 <= r.dpi <= 10_000, f"dpi is {r.dpi}: 1 to 10000")

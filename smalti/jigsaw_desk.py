@@ -15,7 +15,7 @@ from smalti.core.errors import BadInput
 from smalti.core.progress import Progress, Step, silent
 from smalti.core.source import label
 from smalti.ground import Ground, lay_ground, rotation
-from smalti.jigsaw.choose import SHORTLIST, Chooser, Rules, comparable
+from smalti.jigsaw.choose import Chooser, Rules, comparable
 from smalti.jigsaw.container import Container, cut_out
 from smalti.jigsaw.contour import filled_window
 from smalti.jigsaw.fill import choice_of, placement_of
@@ -51,6 +51,8 @@ class Desk:
         Which of them stay when their container is packed anew.
     banned : frozenset of int
         Groups of shapes that are laid no more.
+    by_hand : bool
+        Whether containers were cut or joined by hand.
     """
 
     request: Jigsaw
@@ -60,10 +62,12 @@ class Desk:
     size: NDArray[np.float32]
     locked: frozenset[int] = frozenset()
     banned: frozenset[int] = frozenset()
+    by_hand: bool = False
 
     def project(self) -> JigsawProject:
         """Return it as a project, to be drawn and saved."""
-        return project_of(self.request, self.ground, self.library, self.placements)
+        project = project_of(self.request, self.ground, self.library, self.placements)
+        return replace(project, labels=self.ground.labels if self.by_hand else None)
 
     def moved(self, number: int, pose: Pose) -> "Desk":
         """Hold a tile in a pose and let it slide to its neighbours' borders.
@@ -164,6 +168,7 @@ class Desk:
             rotate=rotation(request.rotate),
             reuse=reuse_of(request, self.ground, self.library),
             reuse_distance=request.spacing,
+            shortlist=request.shortlist,
             fine=self.ground.fine,
             rng=np.random.default_rng(request.seed),
             progress=progress,
@@ -231,7 +236,7 @@ class Desk:
             for p, (x, y) in zip(self.placements, places, strict=True)
         )
         desk = desk_of(self.request, ground, self.library, placements)
-        desk = replace(desk, locked=self.locked, banned=self.banned)
+        desk = replace(desk, locked=self.locked, banned=self.banned, by_hand=True)
         return desk.repacked(frozenset(touched), self.request, progress)
 
     def _with(self, number: int, placement: Placement) -> "Desk":
@@ -267,7 +272,7 @@ class Desk:
             size_ratio=ground.size_ratio,
             turn=turn_of(rotation(request.rotate)),
             reuse_distance=request.spacing,
-            shortlist=SHORTLIST,
+            shortlist=request.shortlist,
             table=None,
         )
         space = Space(container.mask, container.size, container.side, container.rng)
@@ -283,8 +288,6 @@ def reopened(
 ) -> Desk:
     """Put a saved jigsaw on the desk again.
 
-    Containers cut or joined by hand are found as the picture has them.
-
     Parameters
     ----------
     project : JigsawProject
@@ -298,6 +301,9 @@ def reopened(
         If the target or a shape of it is gone.
     """
     ground = lay_ground(project.request)
+    by_hand = project.labels is not None and project.labels.shape == ground.labels.shape
+    if project.labels is not None and by_hand:
+        ground = replace(ground, labels=project.labels)
     progress(Step("segment", 1, 1, "finding containers", ground))
     library = scan_shapes(project.request.shapes, index=index, progress=progress)
     progress(Step("index", len(library.sources), len(library.sources), "shapes", library))
@@ -311,7 +317,8 @@ def reopened(
         x, y = np.clip((placement.pose.x, placement.pose.y), 0, last).astype(int)
         tile = number[project.library.sources[placement.tile]]
         placements.append(replace(placement, tile=tile, container=int(ground.labels[y, x])))
-    return desk_of(project.request, ground, library, tuple(placements))
+    desk = desk_of(project.request, ground, library, tuple(placements))
+    return replace(desk, by_hand=by_hand)
 
 
 def _drawn(stroke: Sequence[tuple[float, float]], shape: tuple[int, ...]) -> NDArray[np.bool_]:

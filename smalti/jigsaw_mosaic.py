@@ -275,6 +275,7 @@ def _packed(
         reuse=reuse_of(request, ground, library),
         reuse_distance=request.spacing,
         candidates="hashing" if request.candidates == "hashing" else "scan",
+        shortlist=request.shortlist,
         fine=ground.fine,
         rng=np.random.default_rng(request.seed),
         executor=executor,

@@ -16,6 +16,7 @@ from smalti.request import Jigsaw, Request
 
 _MOST_TILES = 1_000_000
 _MOST_PX = 100_000
+_NO_LABEL = 0xFFFFFF
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +41,8 @@ class JigsawProject:
         CIELAB added to the colours of each tile.
     background : ndarray of shape (h, w, 3), uint8
         Small; it is blurred or of one colour.
+    labels : ndarray of shape (height, width), intp, or None
+        Containers drawn by hand, -1 for none; None where they are found again.
     """
 
     request: Jigsaw
@@ -50,6 +53,7 @@ class JigsawProject:
     placements: tuple[Placement, ...]
     moves: NDArray[np.float32]
     background: NDArray[np.uint8]
+    labels: NDArray[np.intp] | None = None
 
 
 def jigsaw_text(project: JigsawProject, folder: Path) -> str:
@@ -77,6 +81,7 @@ def jigsaw_text(project: JigsawProject, folder: Path) -> str:
                 "move": project.moves.tolist(),
             },
             "background": picture_text(project.background),
+            "labels": None if project.labels is None else picture_text(_coloured(project.labels)),
         },
     )
 
@@ -122,7 +127,24 @@ def build_jigsaw(request: Request, data: dict[str, Any], folder: Path) -> Jigsaw
         ),
         moves=real(laid["move"], (n, 3), 200).astype(np.float32),
         background=picture_of(data["background"]),
+        labels=_labels(data.get("labels"), width, height),
     )
+
+
+def _coloured(labels: NDArray[np.intp]) -> NDArray[np.uint8]:
+    """Paint containers in colours that `_labels` reads back: their numbers, white for none."""
+    number = np.where(labels < 0, _NO_LABEL, labels)
+    return np.stack([number >> 16, number >> 8 & 255, number & 255], axis=2).astype(np.uint8)
+
+
+def _labels(text: Any, width: int, height: int) -> NDArray[np.intp] | None:
+    if text is None:
+        return None
+    red, green, blue = np.moveaxis(picture_of(text).astype(np.intp), 2, 0)
+    number: NDArray[np.intp] = (red << 16) + (green << 8) + blue
+    if number.shape != (height, width):
+        raise ValueError(f"labels are {number.shape[1]} x {number.shape[0]} px")
+    return np.where(number == _NO_LABEL, -1, number)
 
 
 def used_only(

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smalti.core.assign import Assignment, assign
+from smalti.core.assign import Assignment, Duals, assign
+from smalti.core.constraints import Links
 from smalti.core.features import Variant, block_means, feature_rows, photo_rows, variants
 from smalti.core.grid import canvas, cut_out
 from smalti.core.progress import Progress, Step, silent
@@ -75,9 +76,26 @@ def describe(plan: Plan, request: Photomosaic, progress: Progress = silent) -> D
 
 
 def match(
-    plan: Plan, request: Photomosaic, described: Described, progress: Progress = silent
+    plan: Plan,
+    request: Photomosaic,
+    described: Described,
+    progress: Progress = silent,
+    *,
+    apart: Links = (),
+    duals: Duals | None = None,
 ) -> tuple[Assignment, Spaced | None]:
     """Lay photos on cells by the solver asked for; then move copies apart, if asked.
+
+    Parameters
+    ----------
+    plan : Plan
+    request : Photomosaic
+    described : Described
+    progress : callable
+    apart : sequence of (cell, photo)
+        Pairs that the exact solver never uses.
+    duals : Duals, optional
+        From which the exact solver starts.
 
     Returns
     -------
@@ -96,9 +114,11 @@ def match(
         capacity=None if free else request.max_uses,
         minimum=limits.minimum,
         banned=limits.banned,
+        banned_pairs=apart,
         locks=plan.locks,
         metric=request.metric,
         audit=request.audit,
+        duals=duals,
         seed=request.seed,
         progress=progress,
     )

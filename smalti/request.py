@@ -192,6 +192,8 @@ class Jigsaw:
         shapes; or ``"grid"``, the photomosaic of the shapes as they are.
     candidates : str
         ``"scan"`` of a colour shortlist, or geometric ``"hashing"``.
+    shortlist : int
+        How many shapes of the nearest colours are tried at a place.
     time_limit : float or None
         Seconds after which the packing is taken as it is.
     keep_partial : bool
@@ -235,6 +237,7 @@ class Jigsaw:
     spacing: float = 6.0
     kind: str = "jigsaw"
     candidates: str = "scan"
+    shortlist: int = 90
     time_limit: float | None = None
     keep_partial: bool = False
     width: int = 3000

@@ -175,6 +175,7 @@ def test_deform_0_leaves_tiles_rigid(asked: Jigsaw, scene: Path) -> None:
         ({"reuse": 0}, "reuse"),
         ({"rotate": "sideways"}, "sideways"),
         ({"candidates": "guess"}, "guess"),
+        ({"shortlist": 0}, "shortlist"),
         ({"kind": "collage"}, "collage"),
         ({"background": "reddish"}, "reddish"),
         ({"width": 3}, "width"),

@@ -16,7 +16,7 @@ os.environ["SDL_VIDEODRIVER"] = "dummy"
 from smalti.core.progress import Step
 from smalti.jigsaw.placement import Laid
 from smalti.jigsaw.pose import Pose
-from smalti.plugin.viewer.engine import Answer, Engine, Said
+from smalti.plugin.viewer.engine import Engine
 from smalti.plugin.viewer.event import (
     Change,
     Event,
@@ -28,24 +28,18 @@ from smalti.plugin.viewer.event import (
     Quit,
     Record,
     Resized,
+    Said,
     Save,
     Told,
     Wheel,
     Wish,
 )
-from smalti.plugin.viewer.state import (
-    LAYERS,
-    PANEL_TOP,
-    ROW,
-    SLIDERS,
-    TRACK,
-    State,
-    View,
-    after,
-    shown,
-    tile_at,
-    value_of,
-)
+from smalti.plugin.viewer.jigsaw_canvas import JigsawCanvas
+from smalti.plugin.viewer.jigsaw_engine import Answer
+from smalti.plugin.viewer.jigsaw_reducer import after
+from smalti.plugin.viewer.jigsaw_state import JigsawState as State
+from smalti.plugin.viewer.jigsaw_state import shown, tile_at
+from smalti.plugin.viewer.stage import PANEL_TOP, ROW, TRACK, View
 from smalti.request import Jigsaw
 
 PATIENCE_S = 240.0
@@ -98,10 +92,8 @@ def packed(engine: Engine, request_: Jigsaw) -> State:
 def drawn(state: State) -> NDArray[np.uint8]:
     import pygame
 
-    from smalti.plugin.viewer.canvas import Canvas
-
     surface = pygame.Surface(state.size)
-    Canvas().draw(state, surface)
+    JigsawCanvas().draw(state, surface)
     return np.asarray(pygame.surfarray.array3d(surface).swapaxes(0, 1))
 
 
@@ -271,27 +263,32 @@ def test_only_the_touched_containers_are_packed_again(packed: State, engine: Eng
         told(again, engine)
 
 
-def test_containers_are_cut_and_joined_by_hand(packed: State, engine: Engine) -> None:
-    assert packed.ground is not None
-    height, width = packed.ground.labels.shape
-    view = packed.view
+def across(state: State) -> list[Event]:
+    """Draw a stroke through the middle, from left to right."""
+    assert state.ground is not None
+    height, width = state.ground.labels.shape
+    view = state.view
 
     def at(x: float, y: float) -> tuple[float, float]:
         return (x - view.x) * view.zoom, (y - view.y) * view.zoom
 
-    across = [
+    return [
         Pointer("down", *at(1, height / 2), 1),
         Pointer("move", *at(width / 2, height / 2)),
         Pointer("move", *at(width - 1, height / 2)),
         Pointer("up", *at(width - 1, height / 2), 1),
     ]
-    state, wishes = play(packed, Key("e"), *across)
+
+
+def test_containers_are_cut_and_joined_by_hand(packed: State, engine: Engine) -> None:
+    assert packed.ground is not None
+    state, wishes = play(packed, Key("e"), *across(packed))
     engine.ask(wishes[0])
     cut = told(state, engine)
     assert cut.ground is not None
     assert len(np.unique(cut.ground.labels)) > 2
     assert {p.container for p in cut.placements} <= set(np.unique(cut.ground.labels))
-    state, wishes = play(replace(cut, brush=""), Key("m"), *across)
+    state, wishes = play(replace(cut, brush=""), Key("m"), *across(packed))
     engine.ask(wishes[0])
     joined = told(state, engine)
     assert joined.ground is not None
@@ -304,13 +301,13 @@ def test_containers_are_cut_and_joined_by_hand(packed: State, engine: Engine) ->
 
 
 def test_a_slider_packs_again(packed: State) -> None:
-    for row, slider in enumerate(SLIDERS):
+    for row, slider in enumerate(State.SLIDERS):
         x, y = packed.wide + TRACK[0], PANEL_TOP + ROW * row + 5
         state, wishes = play(packed, Pointer("down", x, y, 1))
-        assert value_of(state, slider) == slider.low
+        assert state.value_of(slider) == slider.low
         assert not wishes
         state, _ = play(state, Pointer("move", packed.wide + TRACK[1] + 50, 0))
-        assert value_of(state, slider) == slider.high
+        assert state.value_of(slider) == slider.high
         state, wishes = play(state, Pointer("up", 0, 0, 1))
         assert isinstance(wishes[0], Make if slider.anew else Change)
         assert state.running
@@ -330,7 +327,7 @@ def test_keys(packed: State) -> None:
     assert play(state, Key("."))[1] == [Pace(math.inf, once=True)]
     state, wishes = play(state, Key("space"), Key("-"))
     assert wishes == [Pace(0.0), Pace(0.02)]
-    for number, layer in enumerate(LAYERS, 1):
+    for number, layer in enumerate(State.LAYERS, 1):
         assert (layer in play(packed, Key(str(number)))[0].seen) != (layer in packed.seen)
     helped, _ = play(packed, Key("f1"))
     assert (drawn(helped) != drawn(packed)).any()
@@ -418,6 +415,30 @@ def test_files_are_saved_and_made_again(
     assert poses == pytest.approx(np.array([p.pose for p in packed.placements]), abs=1e-3)
     engine.ask(Make(replace(project, target=str(file.with_suffix(".json")))))
     assert "cannot read" in told(packed, engine, Said).said
+    engine.ask(Make(request_))  # for the tests that follow
+    told(State(request=request_), engine)
+
+
+def test_containers_cut_by_hand_are_opened_again(
+    packed: State, engine: Engine, request_: Jigsaw, tmp_path: Path
+) -> None:
+    from smalti.mosaic import open_project
+    from smalti.project import project_path
+
+    _, wishes = play(packed, Key("e"), *across(packed))
+    engine.ask(wishes[0])
+    cut = told(packed, engine)
+    file = tmp_path / "m.png"
+    engine.ask(Save(str(file)))
+    told(cut, engine, Said)
+    assert open_project(project_path(file)).labels is not None  # type: ignore[union-attr]  # it is a jigsaw's
+    project = Jigsaw(target=str(project_path(file)), shapes=())
+    engine.ask(Make(project))
+    opened = told(State(request=project), engine)
+    assert cut.ground is not None
+    assert opened.ground is not None
+    assert (opened.ground.labels == cut.ground.labels).all()
+    assert [p.container for p in opened.placements] == [p.container for p in cut.placements]
     engine.ask(Make(request_))  # for the tests that follow
     told(State(request=request_), engine)
 

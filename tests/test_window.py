@@ -1,5 +1,6 @@
 """The viewer in a real window, on a display without a screen."""
 
+import json
 import os
 import shutil
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -87,27 +89,36 @@ def settled(display: str, file: Path) -> np.ndarray:
     raise AssertionError(f"it changes for ever: see {file}")
 
 
-@pytest.fixture
-def window(display: str, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
+@contextmanager
+def opened(display: str, folder: Path, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """Open the viewer on a red disc."""
     target = Image.new("RGB", (240, 160), (40, 70, 160))
     ImageDraw.Draw(target).ellipse((70, 30, 170, 130), fill=(190, 50, 40))
-    target.save(tmp_path / "target.png")
+    target.save(folder / "target.png")
     process = subprocess.Popen(
-        [*SMALTI, "view", str(tmp_path / "target.png"), "--tiles", "40"],
+        [*SMALTI, "view", str(folder / "target.png"), *words],
         env={
             **os.environ,
             "DISPLAY": display,
             "SDL_VIDEODRIVER": "x11",
             "SDL_VIDEO_WINDOW_POS": "0,0",
-            "SMALTI_CACHE": str(tmp_path / "cache"),
+            "SMALTI_CACHE": str(folder / "cache"),
         },
-        cwd=tmp_path,
+        cwd=folder,
         start_new_session=True,
     )
-    yield process
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@pytest.fixture
+def window(display: str, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    with opened(display, tmp_path, "--tiles", "40") as process:
+        yield process
 
 
 def gone(group: int) -> bool:
@@ -163,6 +174,47 @@ def test_a_session(display: str, window: "subprocess.Popen[bytes]", tmp_path: Pa
     hand(display, "key", "q")
     assert window.wait(20) == 0
     assert gone(window.pid)
+
+
+def is_laid(pixels: np.ndarray) -> bool:
+    """Whether the red disc is laid of photos: of the colour it has, and of others."""
+    disc = pixels[330:430, 440:540]
+    return bool(disc[..., 0].mean() > 130 and disc.std(axis=(0, 1)).max() > 8)
+
+
+def test_a_session_with_photos(display: str, tmp_path: Path, folder_of_photos: Path) -> None:
+    shot, room = tmp_path / "shot.png", (slice(0, 740), slice(0, 970))
+    words = ("--photo", str(folder_of_photos), "--cells", "24")
+    with opened(display, tmp_path, *words) as window:
+        until(display, shot, "it opens", lambda p: p[20:700, 1010:1260].std() > 10)
+        until(display, shot, "it is laid", is_laid)
+        hand(display, "mousemove", 1000, 700)
+        laid = settled(display, shot)
+
+        hand(display, "mousemove", 490, 380, "mousedown", 1)
+        for step in range(1, 6):
+            hand(display, "mousemove", 490 - 60 * step, 380 - 40 * step)
+            time.sleep(0.1)
+        hand(display, "mouseup", 1, "mousemove", 1000, 700, "key", "Escape")
+        swapped = settled(display, shot)
+        assert (swapped[room] != laid[room]).any()
+        hand(display, "key", "ctrl+z")
+        back = settled(display, shot)
+        apart = np.abs(back - laid)[room].mean()
+        assert apart < 0.1 * np.abs(swapped - laid)[room].mean()
+
+        hand(display, "key", "ctrl+y")
+        settled(display, shot)
+        hand(display, "key", "s")
+        project = tmp_path / "smalti-view.smalti.json"
+        end = time.monotonic() + 60
+        while not project.exists() and time.monotonic() < end:
+            time.sleep(0.2)
+        assert (tmp_path / "smalti-view.png").exists()
+        assert len(json.loads(project.read_text())["request"]["lock"]) == 2
+        hand(display, "key", "q")
+        assert window.wait(20) == 0
+        assert gone(window.pid)
 
 
 def test_closing_in_the_middle_leaves_no_process(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from smalti.jigsaw.pose import Pose
-from smalti.request import Jigsaw
+from smalti.request import Jigsaw, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,16 @@ class Resized:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """Something for the user to read; `fatal` if the engine is gone."""
+
+    said: str
+    fatal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
-    """The engine told something: a `Step`, an `Answer` or a `Failed`."""
+    """The engine told something: a `Step`, an `Answer` of its kind of mosaic, or `Said`."""
 
     news: object
 
@@ -70,7 +78,7 @@ Event = Key | Pointer | Wheel | Resized | Told | Passed
 class Make:
     """Ask for a mosaic, from the beginning."""
 
-    request: Jigsaw
+    request: Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +97,10 @@ class Change:
     ----------
     what : str
         ``"move"``, ``"remove"``, ``"exchange"``, ``"fit"``, ``"ban"``, ``"lock"``,
-        ``"undo"``, ``"redo"``, ``"repack"``, ``"divide"`` or ``"unite"``.
-    number : int
-        Of the placement.
+        ``"undo"``, ``"redo"``, ``"repack"``, ``"divide"`` or ``"unite"``; of a
+        photomosaic ``"swap"``, ``"exchange"``, ``"ban"``, ``"lock"`` and back.
+    number, other : int
+        Of the placement, or cell; `other` for ``"swap"``.
     pose : Pose or None
         Where it is held; for ``"fit"`` only x and y count.
     request : Jigsaw or None
@@ -105,6 +114,7 @@ class Change:
     what: str
     number: int = -1
     pose: Pose | None = None
+    other: int = -1
     request: Jigsaw | None = None
     containers: frozenset[int] = frozenset()
     stroke: tuple[tuple[float, float], ...] = ()
@@ -112,7 +122,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """Ask for files: picture, project and SVG, all of one name."""
+    """Ask for files of one name: picture, project, and the SVG of a jigsaw."""
 
     path: str
 

@@ -1,4 +1,4 @@
-"""A time-lapse of the packing, as an animated picture."""
+"""A time-lapse of the packing or matching, as an animated picture."""
 
 from dataclasses import replace
 from io import BytesIO
@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from smalti.core.atomic import write_bytes
-from smalti.plugin.viewer.engine import Said
-from smalti.plugin.viewer.state import BAR, PANEL, State, fitted
+from smalti.plugin.viewer.event import Said
+from smalti.plugin.viewer.kinds import State, canvas_of
+from smalti.plugin.viewer.stage import BAR, PANEL, fitted
 
 _LONG = 720  # px of its longer side
 _FRAMES = 60
@@ -32,21 +33,16 @@ def record(state: State, path: Path) -> Said:
     import pygame
     from PIL import Image
 
-    from smalti.plugin.viewer.canvas import Canvas
-
-    count = len(state.history.news)
-    if state.ground is None or count == 0:
+    count, (width, height) = state.steps, state.raster
+    if count == 0:
         return Said("nothing has been laid yet")
-    height, width = state.ground.labels.shape
     share = _LONG / max(width, height)
     wide, high = round(width * share), round(height * share)
-    canvas, surface = Canvas(), pygame.Surface((wide + PANEL, high + BAR))
+    canvas, surface = canvas_of(state), pygame.Surface((wide + PANEL, high + BAR))
+    still = replace(state.bare(), scale=1.0, seen=frozenset({"tiles"}), help=False)
     frames = []
     for at in [*np.linspace(1, count, min(_FRAMES, count)).astype(int), None]:
-        now = replace(
-            state, size=(wide + PANEL, high + BAR), at=None if at is None else int(at),
-            seen=frozenset({"tiles"}), help=False, selected=-1, hovered=-1, pose=None, sought=None,
-        )  # fmt: skip
+        now = replace(still, size=(wide + PANEL, high + BAR), at=None if at is None else int(at))
         canvas.draw(fitted(now), surface)
         pixels = pygame.surfarray.array3d(surface.subsurface((0, 0, wide, high)))
         frames.append(Image.fromarray(pixels.swapaxes(0, 1)))

@@ -1,6 +1,7 @@
 """The window: events in, pictures out, sixty times a second."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +16,38 @@ from smalti.plugin.viewer.event import (
     Quit,
     Record,
     Resized,
+    Save,
     Told,
     Wheel,
+    Wish,
 )
-from smalti.plugin.viewer.state import State, after
+from smalti.plugin.viewer.kinds import State, after, canvas_of, first_state
 from smalti.plugin.viewer.timelapse import record
-from smalti.request import Jigsaw
+from smalti.request import Request
+
+_SIZE = (1280, 800)
+_PLAIN = 1080  # px of a screen's height that are seen at scale 1
 
 
-def view(request: Jigsaw, *, index: Path | None = None) -> None:
-    """Open the viewer on a jigsaw, and return when it is closed.
+def view(
+    request: Request,
+    *,
+    project: Path | None = None,
+    scale: float | None = None,
+    index: Path | None = None,
+) -> None:
+    """Open the viewer on a mosaic, and return when it is closed.
 
     Parameters
     ----------
-    request : Jigsaw
-        Its output is not written; the viewer saves when asked.
+    request : Photomosaic or Jigsaw
+        Its output is written when it is made; the viewer saves when asked.
+    project : Path, optional
+        Of it, to go on with instead of making it.
+    scale : float, optional
+        Of everything in the window but the picture; what suits the screen without.
     index : Path, optional
-        Of the shapes already looked at.
+        Of the photos or shapes already looked at.
 
     Raises
     ------
@@ -47,26 +63,33 @@ def view(request: Jigsaw, *, index: Path | None = None) -> None:
         )
     try:
         pygame.display.init()
-        surface = pygame.display.set_mode((1280, 800), pygame.RESIZABLE)
+        scale = scale or _density(pygame.display.get_desktop_sizes()[0])
+        size = round(_SIZE[0] * scale), round(_SIZE[1] * scale)
+        surface = pygame.display.set_mode(size, pygame.RESIZABLE)
     except pygame.error as error:
         raise BadInput(f"no window can be opened ({error}): is there a display?") from None
     pygame.display.set_caption("Smalti")
     pygame.key.set_repeat(300, 40)
     engine = Engine(index)
     try:
-        _loop(State(request=request), engine, surface, index)
+        first = first_state(request, scale)
+        opened = replace(request, target=str(project.absolute())) if project else request
+        _loop(replace(first, size=surface.get_size()), engine, surface, Make(opened))
     finally:
         engine.close()
         pygame.quit()
 
 
-def _loop(state: State, engine: Engine, surface: Any, index: Path | None) -> None:
+def _density(screen: tuple[int, int]) -> float:
+    """Scale of what is as large on a screen as on one of 1080 lines, in halves, 1 at least."""
+    return max(1.0, 2 * screen[1] // _PLAIN / 2)
+
+
+def _loop(state: State, engine: Engine, surface: Any, make: Make) -> None:
     import pygame
 
-    from smalti.plugin.viewer.canvas import Canvas
-
-    canvas, clock, before = Canvas(), pygame.time.Clock(), time.monotonic()
-    engine.ask(Make(state.request))
+    canvas, clock, before = canvas_of(state), pygame.time.Clock(), time.monotonic()
+    engine.ask(_absolute(make))
     drawn: State | None = None
     while True:
         now = time.monotonic()
@@ -87,12 +110,22 @@ def _loop(state: State, engine: Engine, surface: Any, index: Path | None) -> Non
                     continue
                 if isinstance(wish, Make) and broken:
                     engine.restart()
-                engine.ask(wish)
+                engine.ask(_absolute(wish))
         if state is not drawn:
             canvas.draw(state, surface)
             pygame.display.flip()
             drawn = state
         clock.tick(60)
+
+
+def _absolute(wish: Wish) -> Wish:
+    """Name files as this process would find them, whatever folder the engine's is in."""
+    if isinstance(wish, Save):
+        return Save(str(Path(wish.path).absolute()))
+    if isinstance(wish, Make) and wish.request.output:
+        output = str(Path(wish.request.output).absolute())
+        return Make(replace(wish.request, output=output))
+    return wish
 
 
 def events_of(happened: Any) -> list[Event]:

@@ -1,0 +1,172 @@
+"""How events change what the viewer shows of a photomosaic."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from smalti.core.progress import Step
+from smalti.plugin.viewer.event import Change, Event, Key, Make, Passed, Pointer, Told, Wish
+from smalti.plugin.viewer.grid_engine import Board, GridAnswer, Matched
+from smalti.plugin.viewer.grid_state import UNIT, GridState, cell_at, cell_on, pasted
+from smalti.plugin.viewer.stage import (
+    dragged,
+    fitted,
+    look_after,
+    paced,
+    panned,
+    pressed,
+    slider_of,
+)
+from smalti.request import Photomosaic
+
+Outcome = tuple[GridState, tuple[Wish, ...]]
+
+_WAYS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
+_CHANGES = {"b": "ban", "l": "lock", "f": "exchange"}
+_HISTORY = {"ctrl+z": "undo", "ctrl+y": "redo", "ctrl+shift+z": "redo"}
+
+
+def after(state: GridState, event: Event) -> Outcome:
+    """Apply an event.
+
+    Parameters
+    ----------
+    state : GridState
+    event : Event
+
+    Returns
+    -------
+    state : GridState
+    wishes : tuple of Wish
+        What the window must ask for, of the engine or of itself.
+    """
+    match event:
+        case Told(news=Step() as step):
+            return _stepped(state, step), ()
+        case Told(news=GridAnswer() as answer):
+            return _answered(state, answer), ()
+        case Passed(seconds=seconds) if state.running and state.phase == "assign":
+            state = replace(state, seconds=state.seconds + seconds)
+    if (common := look_after(state, event)) is not None:
+        return common
+    match event:
+        case Key(name=name):
+            return _keyed(state, name)
+        case Pointer():
+            return _pointed(state, event)
+    return state, ()
+
+
+def _stepped(state: GridState, step: Step) -> GridState:
+    said = step.text or step.phase
+    if step.total:
+        said += f" {step.done:,} of {step.total:,}"
+    state = replace(state, phase=step.phase, said=said, running=True)
+    made = step.made
+    if isinstance(made, Board):
+        raster = made.grid.columns * UNIT, round(made.grid.rows * UNIT / made.grid.aspect)
+        return fitted(replace(state, board=made, raster=raster))
+    if isinstance(made, Matched):
+        return replace(state, history=(*state.history, made), steps=state.steps + 1)
+    return state
+
+
+def _answered(state: GridState, answer: GridAnswer) -> GridState:
+    board = state.board
+    assert board is not None
+    before = np.zeros_like(board.target) if state.picture is None else state.picture
+    return replace(
+        state,
+        request=answer.request,
+        answer=answer,
+        picture=pasted(before, board, answer.tiles, board.px),
+        older=state.picture,
+        settled=True,
+        at=None,
+        running=False,
+        phase="done",
+        said=f"{answer.said}: mean cost {answer.cost.mean():,.6g}",
+    )
+
+
+def _begun(state: GridState, request: Photomosaic) -> Outcome:
+    """Start again, with another request perhaps; locks go where the grid becomes another."""
+    if state.answer is not None and request.cells != state.answer.request.cells:
+        request = replace(request, lock=(), grid=None)
+    fresh = GridState(
+        request=request,
+        size=state.size,
+        scale=state.scale,
+        seen=state.seen,
+        dark=state.dark,
+        pace=state.pace,
+        view=state.view,
+    )
+    return fresh, (Make(request), paced(state, False))
+
+
+def _keyed(state: GridState, name: str) -> Outcome:
+    if name == "escape":
+        return replace(state, selected=-1, dragging=""), ()
+    if name == "r":
+        return _begun(state, state.request)
+    if name in _WAYS:
+        return _panned_or_selected(state, *_WAYS[name])
+    if state.answer is None or state.running:
+        return state, ()
+    if name == "tab":
+        return replace(state, selected=(state.selected + 1) % len(state.answer.photo)), ()
+    if name in _HISTORY:
+        return _wished(state, Change(_HISTORY[name]))
+    cell = state.selected if state.selected >= 0 else state.hovered
+    if name in _CHANGES and cell >= 0:
+        return _wished(replace(state, selected=cell), Change(_CHANGES[name], cell))
+    return state, ()
+
+
+def _wished(state: GridState, change: Change) -> Outcome:
+    """Ask for a change; until it is done there is no other."""
+    return replace(state, running=True), (change,)
+
+
+def _panned_or_selected(state: GridState, right: int, down: int) -> Outcome:
+    """Move the picture, or go on to the cell beside the selected one."""
+    if state.selected < 0 or state.board is None:
+        return panned(state, -60 * right, -60 * down), ()
+    left, top, side = state.board.boxes[state.selected].tolist()
+    column, row = left + (side if right > 0 else right), top + (side if down > 0 else down)
+    beside = cell_on(state.board, column, row)
+    return replace(state, selected=beside if beside >= 0 else state.selected), ()
+
+
+def _pointed(state: GridState, event: Pointer) -> Outcome:
+    before, state = state.pointer, replace(state, pointer=(event.x, event.y))
+    if event.kind == "down":
+        return _pressed(state, event), ()
+    if event.kind == "up":
+        return _released(state)
+    if state.dragging not in ("", "cell"):
+        return dragged(state, before, event), ()
+    return replace(state, hovered=cell_at(state, event.x, event.y)), ()
+
+
+def _pressed(state: GridState, event: Pointer) -> GridState:
+    if (beside := pressed(state, event)) is not None:
+        return beside
+    under = cell_at(state, event.x, event.y)
+    free = state.answer is not None and not state.running and state.at is None
+    if event.button == 1 and free and under >= 0:
+        return replace(state, selected=under, hovered=under, dragging="cell")
+    return replace(state, dragging="view", selected=-1)
+
+
+def _released(state: GridState) -> Outcome:
+    what, state = state.dragging, replace(state, dragging="")
+    if what == "cell":
+        one, other = state.selected, state.hovered
+        if one < 0 or other < 0 or one == other or state.running:
+            return state, ()
+        return _wished(replace(state, selected=other), Change("swap", one, other=other))
+    if slider_of(state, what) is not None:
+        return _begun(state, state.request)
+    return state, ()

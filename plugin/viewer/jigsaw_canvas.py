@@ -1,0 +1,226 @@
+"""A jigsaw drawn: its tiles, its containers, and how it is packed."""
+
+import math
+
+import numpy as np
+import pygame
+from numpy.typing import NDArray
+
+from smalti.core.color import from_lab
+from smalti.ground import Ground
+from smalti.jigsaw.placement import Placement
+from smalti.plugin.viewer.canvas import (
+    BORDER,
+    CANDIDATE,
+    CHOSEN,
+    FREE,
+    SITE,
+    Canvas,
+    Colour,
+    Plot,
+    emptied,
+    levels_of,
+)
+from smalti.plugin.viewer.jigsaw_state import JigsawState, shown
+
+_FINEST = 3.0  # px of the kept picture along a pixel of the raster
+_KEPT_PX = 24_000_000  # of that picture at most
+_SOFT = 0.6  # from there on a tile of one colour is moved to its place's, as the mosaic's will be
+
+
+class JigsawCanvas(Canvas[JigsawState]):
+    """Draws a jigsaw."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ground: Ground | None = None
+        self._labels: object = None
+        self._answer: object = None
+        self._drawn: dict[int, Placement] | None = None  # None: something else is
+        self._borders = np.empty((0, 2), np.intp)
+
+    def refresh(self, state: JigsawState) -> None:
+        """Draw the tiles that have come, or what the engine has drawn."""
+        ground = state.ground
+        assert ground is not None
+        if self._ground is None or self._ground.picture is not ground.picture:
+            self._ground, self._answer, self._drawn = ground, None, None
+            finest = min(_FINEST, math.sqrt(_KEPT_PX / math.prod(state.raster)))
+            self.levels = list(levels_of(ground.picture, state.raster, finest))
+        if self._labels is not ground.labels:
+            labels = self._labels = ground.labels
+            edges = np.zeros(labels.shape, bool)
+            edges[1:] |= labels[1:] != labels[:-1]
+            edges[:, 1:] |= labels[:, 1:] != labels[:, :-1]
+            self._borders = np.argwhere(edges)[:, ::-1]
+        if state.answer is not None and state.at is None and state.contours is None:
+            self._patch(state)
+        else:
+            self._answer = None
+            self._tiles(state)
+
+    def _patch(self, state: JigsawState) -> None:
+        """Lay what the engine has drawn over the kept pictures."""
+        answer = state.answer
+        if answer is self._answer or answer is None:
+            return
+        if self._answer is None and answer.undo:
+            self._tiles(state)  # it holds what has changed, and what was there is not drawn
+        left, top, right, bottom = answer.box
+        part = pygame.surfarray.make_surface(answer.picture.swapaxes(0, 1))
+        for kept in self.levels:
+            x, y = round(left * kept.scale), round(top * kept.scale)
+            size = round(right * kept.scale) - x, round(bottom * kept.scale) - y
+            if min(size) > 0:
+                kept.tiles.blit(pygame.transform.smoothscale(part, size), (x, y))
+        self._answer, self._drawn = answer, None
+        self.changes += 1
+
+    def _tiles(self, state: JigsawState) -> None:
+        """Draw tiles in one colour each: new ones only, or all where one is gone."""
+        present = {id(p): p for p in shown(state)}
+        if self._drawn is None or any(key not in present for key in self._drawn):
+            for kept in self.levels:
+                emptied(kept)
+            self._drawn = {}
+        for key, placement in present.items():
+            if key not in self._drawn:
+                colour = tile_colour(state, placement)
+                edge = tuple(max(0, c - 45) for c in colour)
+                for kept in self.levels:
+                    points = placement.contour * kept.scale
+                    pygame.draw.polygon(kept.tiles, colour, points)
+                    pygame.draw.aalines(kept.tiles, edge, True, points)
+        self.changes += present.keys() != self._drawn.keys()
+        self._drawn = present
+
+    def overlays(self, state: JigsawState, surface: pygame.Surface) -> None:
+        """Draw borders, the search, energies, and what is chosen."""
+        view = state.view
+        if "borders" in state.seen and (state.answer is None or state.brush):
+            self._dots(self._borders, BORDER, state, surface)
+        sought = state.sought
+        if sought is not None and state.at is None:
+            corner = np.array(sought.corner)
+            if "free" in state.seen:
+                self._dots(np.argwhere(sought.free)[:, ::-1] + corner, FREE, state, surface)
+            if "cells" in state.seen:
+                cells = sought.cells
+                apart = np.zeros(cells.shape, bool)
+                apart[1:] |= cells[1:] != cells[:-1]
+                apart[:, 1:] |= cells[:, 1:] != cells[:, :-1]
+                self._dots(
+                    np.argwhere(apart & (cells >= 0))[:, ::-1] + corner, SITE, state, surface
+                )
+            if "candidates" in state.seen:
+                for contour in sought.candidates[:0:-1]:
+                    self._outline(contour, CANDIDATE, 1, state, surface)
+                for contour in sought.candidates[:1]:
+                    self._outline(contour, CHOSEN, 2, state, surface)
+                at = ((sought.site[0] - view.x) * view.zoom, (sought.site[1] - view.y) * view.zoom)
+                pygame.draw.circle(surface, SITE, at, 4)
+        if "energy" in state.seen:
+            self._energies(state, surface)
+        if state.at is None and not state.running:
+            for k in state.answer.locked if state.answer else ():
+                self._outline(state.placements[k].contour, FREE, 2, state, surface)
+            if 0 <= state.hovered < len(state.placements):
+                self._outline(state.placements[state.hovered].contour, CANDIDATE, 2, state, surface)
+            if 0 <= state.selected < len(state.placements):
+                self._outline(state.placements[state.selected].contour, CHOSEN, 3, state, surface)
+            if len(state.stroke) > 1:
+                self._outline(np.array(state.stroke), BORDER, 3, state, surface, closed=False)
+            if state.pose is not None and state.held is not None:
+                self._outline(in_hand(state), CHOSEN, 2, state, surface)
+
+    def _dots(
+        self, at: NDArray[np.intp], colour: Colour, state: JigsawState, surface: pygame.Surface
+    ) -> None:
+        """Mark pixels of the raster, half through, each as large as the zoom shows it."""
+        view = state.view
+        side = max(1, math.ceil(view.zoom))
+        xy = ((at - (view.x, view.y)) * view.zoom).astype(int)
+        fits = ((xy >= 0) & (xy < (state.wide - side, state.high - side))).all(axis=1)
+        pixels = pygame.surfarray.pixels3d(surface)
+        for right in range(side):
+            for down in range(side):
+                x, y = xy[fits, 0] + right, xy[fits, 1] + down
+                pixels[x, y] = pixels[x, y] // 2 + np.array(colour, np.uint8) // 2
+        del pixels
+
+    def _outline(
+        self,
+        contour: NDArray[np.float64],
+        colour: Colour,
+        width: int,
+        state: JigsawState,
+        surface: pygame.Surface,
+        closed: bool = True,
+    ) -> None:
+        points = (contour - (state.view.x, state.view.y)) * state.view.zoom
+        pygame.draw.lines(surface, colour, closed, points, width)
+
+    def _energies(self, state: JigsawState, surface: pygame.Surface) -> None:
+        """Tint every tile by its energy: the worse, the stronger."""
+        tiles = shown(state)
+        if not tiles:
+            return
+        most = np.percentile([p.energy for p in tiles], 95) + 1e-9
+        veil = pygame.Surface((state.wide, state.high), pygame.SRCALPHA)
+        for placement in tiles:
+            share = min(max(placement.energy / most, 0.0), 1.0)
+            points = (placement.contour - (state.view.x, state.view.y)) * state.view.zoom
+            pygame.draw.polygon(veil, (*SITE, round(190 * share)), points)
+        surface.blit(veil, (0, 0))
+
+    def facts(self, state: JigsawState) -> list[str]:
+        """Say how fast tiles are laid, and what the one under the pointer is."""
+        rate = len(state.history.news) / state.seconds if state.seconds > 0.5 else 0.0
+        lines = [f"{len(shown(state)):,} tiles   {rate:.0f} a second   {state.seconds:.0f} s"]
+        number = state.selected if state.selected >= 0 else state.hovered
+        if 0 <= number < len(state.placements) and state.library is not None:
+            tile = state.placements[number]
+            source = state.library.sources[tile.tile]
+            lines += [
+                str(source.part or source.file).rsplit("/", 1)[-1][:36],
+                f"energy {tile.energy:.3f}   turned {math.degrees(tile.pose.theta) % 360:.0f} deg"
+                f"   {tile.pose.scale:.0f} px",
+            ]
+        return lines
+
+    def plots(self, state: JigsawState) -> list[Plot]:
+        """Plot coverage over time, and the energies of the newest tiles."""
+        return [
+            Plot("coverage", [share for _, share in state.coverage], 1.0),
+            Plot("energy of tiles", list(state.energies), max([*state.energies, 1e-9])),
+        ]
+
+    def line(self, state: JigsawState) -> str:
+        """Say what a stroke does, while one may be drawn."""
+        if state.brush:
+            return f"draw over the picture to {state.brush} containers; Esc ends that"
+        return super().line(state)
+
+
+def tile_colour(state: JigsawState, placement: Placement) -> Colour:
+    """Return the one colour that stands for a tile until it is drawn, sRGB."""
+    if state.library is None or state.ground is None:
+        return 160, 160, 160
+    height, width = state.ground.labels.shape
+    x = min(max(int(placement.pose.x), 0), width - 1)
+    y = min(max(int(placement.pose.y), 0), height - 1)
+    own, wanted = state.library.lab[placement.tile], state.ground.goal[y, x]
+    lab = own + min(_SOFT, state.request.adjust) * (wanted - own)
+    red, green, blue = (int(c) for c in from_lab(lab[None, None].astype(np.float32))[0, 0])
+    return red, green, blue
+
+
+def in_hand(state: JigsawState) -> NDArray[np.float64]:
+    """Return the contour of the tile that is held, where it is held."""
+    assert state.pose is not None
+    own, pose = state.placements[state.selected], state.pose
+    turn = pose.theta - own.pose.theta
+    cos, sin = math.cos(turn), math.sin(turn)
+    about = own.contour - (own.pose.x, own.pose.y)
+    grown = about * (pose.scale / own.pose.scale)
+    return np.asarray(grown @ np.array([[cos, sin], [-sin, cos]]) + (pose.x, pose.y))

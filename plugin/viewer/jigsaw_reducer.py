@@ -1,0 +1,272 @@
+"""How events change what the viewer shows of a jigsaw."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from smalti.core.progress import Step
+from smalti.ground import Ground
+from smalti.jigsaw.placement import Laid, Packed, Sought
+from smalti.jigsaw.pose import Pose
+from smalti.jigsaw.shapes import ShapeLibrary
+from smalti.plugin.viewer.event import (
+    Change,
+    Event,
+    Key,
+    Make,
+    Passed,
+    Pointer,
+    Told,
+    Wheel,
+    Wish,
+)
+from smalti.plugin.viewer.jigsaw_engine import Answer
+from smalti.plugin.viewer.jigsaw_state import JigsawState, tile_at
+from smalti.plugin.viewer.stage import (
+    dragged,
+    fitted,
+    look_after,
+    paced,
+    panned,
+    pressed,
+    slider_of,
+)
+from smalti.request import Jigsaw
+
+Outcome = tuple[JigsawState, tuple[Wish, ...]]
+
+
+def after(state: JigsawState, event: Event) -> Outcome:
+    """Apply an event.
+
+    Parameters
+    ----------
+    state : JigsawState
+    event : Event
+
+    Returns
+    -------
+    state : JigsawState
+    wishes : tuple of Wish
+        What the window must ask for, of the engine or of itself.
+    """
+    match event:
+        case Told(news=Step() as step):
+            return _stepped(state, step), ()
+        case Told(news=Answer() as answer):
+            return _answered(state, answer), ()
+        case Passed(seconds=seconds) if state.running and not state.paused:
+            if state.phase == "pack":
+                state = replace(state, seconds=state.seconds + seconds)
+        case Wheel() if state.pose is not None:
+            return _turned_in_hand(state, state.pose, event), ()
+    if (common := look_after(state, event)) is not None:
+        return common
+    match event:
+        case Key(name=name):
+            return _keyed(state, name)
+        case Pointer():
+            return _pointed(state, event)
+    return state, ()
+
+
+def _stepped(state: JigsawState, step: Step) -> JigsawState:
+    said = step.text or step.phase
+    if step.total:
+        said += f" {step.done:,} of {step.total:,}"
+    state = replace(state, phase=step.phase, said=said, running=True)
+    made = step.made
+    if made is None:
+        return state
+    if isinstance(made, Ground):
+        containers = len(np.unique(made.labels[made.labels >= 0]))
+        height, width = made.labels.shape
+        return fitted(replace(state, ground=made, containers=containers, raster=(width, height)))
+    if isinstance(made, ShapeLibrary):
+        return replace(state, library=made)
+    if isinstance(made, Packed):
+        return replace(state, placements=made.placements, contours=None, sought=None)
+    if isinstance(made, np.ndarray):
+        return replace(state, contours=made)
+    energies = state.energies
+    for one in made if isinstance(made, tuple) else ():
+        if isinstance(one, Laid):
+            state.history.news.append(one)
+            if one.placement is not None:
+                energies = (*energies[-399:], one.placement.energy)
+        elif isinstance(one, Sought):
+            state = replace(state, sought=one)
+    steps = len(state.history.news)
+    return replace(state, steps=steps, energies=energies, coverage=_covered(state))
+
+
+def _covered(state: JigsawState) -> tuple[tuple[float, float], ...]:
+    """Add a point to the plot of coverage, a few times a second."""
+    points = state.coverage
+    if state.ground is None or (points and state.seconds - points[-1][0] < 0.25):
+        return points
+    lying = state.history.tiles(len(state.history.news)).values()
+    area = sum(p.pose.scale**2 for p in lying)
+    return (*points[-399:], (state.seconds, area / np.count_nonzero(state.ground.labels >= 0)))
+
+
+def _answered(state: JigsawState, answer: Answer) -> JigsawState:
+    said = answer.said
+    if answer.quality is not None:
+        found = answer.quality
+        said = (
+            f"{len(answer.placements):,} tiles, coverage {found['coverage']:.1%}, "
+            f"overlap {found['overlap']:.1%}, colour difference {found['delta_e_blurred']:.1f}"
+        )
+    ground = state.ground
+    if answer.labels is not None and ground is not None:
+        ground = replace(ground, labels=answer.labels)
+    return replace(
+        state,
+        ground=ground,
+        answer=answer,
+        settled=True,
+        placements=answer.placements,
+        contours=None,
+        sought=None,
+        at=None,
+        running=False,
+        phase="done",
+        said=said,
+        selected=min(state.selected, len(answer.placements) - 1),
+        hovered=-1,
+        held=None,
+        pose=None,
+    )
+
+
+def _begun(state: JigsawState, request: Jigsaw) -> Outcome:
+    """Start again, with another request perhaps."""
+    fresh = JigsawState(
+        request=request,
+        size=state.size,
+        scale=state.scale,
+        seen=state.seen,
+        dark=state.dark,
+        pace=state.pace,
+        view=state.view,
+    )
+    return fresh, (Make(request), paced(state, False))
+
+
+def _keyed(state: JigsawState, name: str) -> Outcome:
+    if name == "escape":
+        none = replace(state, selected=-1, held=None, pose=None, dragging="", brush="", stroke=())
+        return none, ()
+    if name == "r":
+        return _begun(state, replace(state.request, seed=state.request.seed + 1))
+    if name in _WAYS:
+        return _panned_or_stepped(state, *_WAYS[name])
+    if name in ("e", "m"):
+        brush = {"e": "divide", "m": "unite"}[name]
+        return replace(state, brush="" if state.brush == brush else brush, selected=-1), ()
+    if name == "tab" and state.placements:
+        return replace(state, selected=(state.selected + 1) % len(state.placements)), ()
+    return _changed(state, name)
+
+
+_WAYS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
+_CHANGES = {"delete": "remove", "b": "ban", "l": "lock", "f": "exchange"}
+_HISTORY = {"ctrl+z": "undo", "ctrl+y": "redo", "ctrl+shift+z": "redo"}
+
+
+def _panned_or_stepped(state: JigsawState, right: int, down: int) -> Outcome:
+    """Move the picture, or the tile that is selected."""
+    if 0 <= state.selected < len(state.placements) and not state.running:
+        pose = state.placements[state.selected].pose
+        moved = pose._replace(x=pose.x + 2 * right, y=pose.y + 2 * down)
+        return state, (Change("move", state.selected, moved),)
+    return panned(state, -60 * right, -60 * down), ()
+
+
+def _changed(state: JigsawState, name: str) -> Outcome:
+    """Ask for a change by hand, of the tile that is selected or under the pointer."""
+    if state.running or state.answer is None:
+        return state, ()
+    if name in _HISTORY:
+        return state, (Change(_HISTORY[name]),)
+    number = state.selected if state.selected >= 0 else state.hovered
+    if name == "f" and number < 0:
+        x, y = state.view.to_raster(*state.pointer)
+        return state, (Change("fit", pose=Pose(0.0, 1.0, x, y)),)
+    if name == "p":
+        labels = (
+            frozenset({state.placements[number].container}) if number >= 0 else frozenset[int]()
+        )
+        return replace(state, running=True), (
+            Change("repack", request=state.request, containers=labels),
+        )
+    if name in ("[", "]") and number >= 0:
+        return state, (Change("move", number, _turned(state.placements[number].pose, name)),)
+    if name in _CHANGES and number >= 0:
+        state = replace(state, selected=-1 if name == "delete" else number)
+        return state, (Change(_CHANGES[name], number),)
+    return state, ()
+
+
+def _turned(pose: Pose, name: str) -> Pose:
+    return pose._replace(theta=pose.theta + (0.15 if name == "]" else -0.15))
+
+
+def _turned_in_hand(state: JigsawState, pose: Pose, event: Wheel) -> JigsawState:
+    """Turn a tile in hand, or scale it."""
+    if event.turning:
+        return replace(state, pose=pose._replace(scale=pose.scale * 1.06**event.steps))
+    return replace(state, pose=pose._replace(theta=pose.theta + 0.12 * event.steps))
+
+
+def _pointed(state: JigsawState, event: Pointer) -> Outcome:
+    before, state = state.pointer, replace(state, pointer=(event.x, event.y))
+    if event.kind == "down":
+        return _pressed(state, event), ()
+    if event.kind == "up":
+        return _released(state)
+    if state.dragging == "tile" and state.held is not None:
+        x, y = state.view.to_raster(event.x, event.y)
+        left, top, _ = state.held
+        own = state.pose or state.held[2]
+        from_x, from_y = state.held[2].x + x - left, state.held[2].y + y - top
+        return replace(state, pose=own._replace(x=from_x, y=from_y)), ()
+    if state.dragging == "stroke":
+        point = state.view.to_raster(event.x, event.y)
+        return replace(state, stroke=(*state.stroke, point)), ()
+    if state.dragging:
+        return dragged(state, before, event), ()
+    return replace(state, hovered=tile_at(state, event.x, event.y)), ()
+
+
+def _pressed(state: JigsawState, event: Pointer) -> JigsawState:
+    if (beside := pressed(state, event)) is not None:
+        return beside
+    free = event.button == 1 and not state.running and state.answer is not None
+    if free and state.brush:
+        point = state.view.to_raster(event.x, event.y)
+        return replace(state, dragging="stroke", stroke=(point,))
+    under = tile_at(state, event.x, event.y)
+    if free and under >= 0:
+        x, y = state.view.to_raster(event.x, event.y)
+        held = (x, y, state.placements[under].pose)
+        return replace(state, selected=under, held=held, pose=None, dragging="tile")
+    return replace(state, dragging="view", selected=-1)
+
+
+def _released(state: JigsawState) -> Outcome:
+    what, pose, stroke = state.dragging, state.pose, state.stroke
+    state = replace(state, dragging="", held=None, pose=None, stroke=())
+    if what == "stroke":
+        if len(stroke) < 2:
+            return state, ()
+        return replace(state, running=True), (Change(state.brush, stroke=stroke),)
+    if what == "tile" and pose is not None:
+        return state, (Change("move", state.selected, pose),)
+    slider = slider_of(state, what)
+    if slider is None:
+        return state, ()
+    if slider.anew or state.answer is None:
+        return _begun(state, state.request)
+    return replace(state, running=True), (Change("repack", request=state.request),)

@@ -1,0 +1,190 @@
+"""What the viewer shows of a jigsaw; no window is needed for it."""
+
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smalti.ground import Ground
+from smalti.jigsaw.placement import Laid, Placement, Sought
+from smalti.jigsaw.pose import Pose
+from smalti.jigsaw.shapes import ShapeLibrary
+from smalti.plugin.viewer.jigsaw_engine import Answer
+from smalti.plugin.viewer.stage import Slider, Stage
+from smalti.request import Jigsaw
+
+
+class History:
+    """All that was laid, in order; it only grows, so that states can share it."""
+
+    def __init__(self) -> None:
+        self.news: list[Laid] = []
+
+    def tiles(self, count: int) -> dict[tuple[int, int], Placement]:
+        """Return what lay there after so many of them."""
+        lying: dict[tuple[int, int], Placement] = {}
+        for laid in self.news[:count]:
+            if laid.placement is None:
+                for key in [key for key in lying if key[0] == laid.container]:
+                    del lying[key]
+            else:
+                lying[laid.container, laid.number] = laid.placement
+        return lying
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class JigsawState(Stage):
+    """A jigsaw on the stage.
+
+    Attributes
+    ----------
+    request : Jigsaw
+    ground, library
+        As the engine found them; None before.
+    containers : int
+        How many the ground has.
+    history : History
+    placements : tuple of Placement
+        The packing as a whole, once there is one.
+    contours : ndarray of shape (n, k, 2), float64, or None
+        Of its tiles while they are bent.
+    answer : Answer or None
+        The newest; its picture is what the canvas keeps.
+    sought : Sought or None
+    coverage : tuple of (float, float)
+        Seconds, and share of the picture covered.
+    energies : tuple of float
+        Of the tiles as they were laid.
+    selected, hovered : int
+        Placement, or -1.
+    held : (float, float, Pose) or None
+        Where a tile was taken hold of, and its pose then.
+    pose : Pose or None
+        Where it is held now.
+    brush : str
+        ``"divide"`` or ``"unite"`` while containers are drawn; empty otherwise.
+    stroke : tuple of (float, float)
+        What has been drawn, px of the raster.
+    others
+        As of `Stage`; `dragging` may be ``"tile"`` or ``"stroke"``.
+    """
+
+    LAYERS: ClassVar = ("target", "tiles", "borders", "free", "cells", "candidates", "energy")
+    SLIDERS: ClassVar = (
+        Slider("tiles", "tiles", 20, 4000, whole=True, anew=True),
+        Slider("segments", "containers", 1, 120, whole=True, anew=True),
+        Slider("w_color", "colour", 0, 4),
+        Slider("w_gap", "gaps", 0, 4),
+        Slider("w_overlap", "overlap", 0, 4),
+        Slider("w_look", "look-ahead", 0, 4),
+        Slider("w_deform", "stiffness", 0.1, 4),
+        Slider("deform", "deformation", 0, 2),
+        Slider("size_ratio", "size ratio", 1, 8, anew=True),
+        Slider("adjust", "colour move", 0, 1, anew=True),
+        Slider("shortlist", "shortlist", 4, 400, whole=True),
+    )
+    HELP: ClassVar = (
+        ("space", "pause, go on"),
+        (".", "one step"),
+        ("+  -", "faster, slower"),
+        ("R", "start again with another seed"),
+        ("1 to 7", "show or hide layers"),
+        ("wheel, drag", "zoom, move the picture"),
+        ("arrows", "move the picture, or the selected tile"),
+        ("0", "whole picture"),
+        ("click, Tab", "select a tile"),
+        ("drag a tile", "move it; it slides to its neighbours"),
+        ("wheel in hand", "turn it; with shift, scale it"),
+        ("[  ]", "turn it"),
+        ("Del", "take it away"),
+        ("F", "another tile here"),
+        ("B", "ban this shape"),
+        ("L", "lock this tile"),
+        ("P", "pack its container anew"),
+        ("E, then draw", "cut containers"),
+        ("M, then draw", "make one container of several"),
+        ("Ctrl+Z  Ctrl+Y", "undo, redo"),
+        ("S", "save picture, project and SVG"),
+        ("G", "save a time-lapse"),
+        ("T", "light or dark"),
+        ("Q", "quit"),
+    )
+
+    request: Jigsaw
+    seen: frozenset[str] = frozenset({"tiles", "borders", "candidates"})
+    ground: Ground | None = None
+    library: ShapeLibrary | None = None
+    containers: int = 0
+    history: History = field(default_factory=History)
+    placements: tuple[Placement, ...] = ()
+    contours: NDArray[np.float64] | None = None
+    answer: Answer | None = None
+    sought: Sought | None = None
+    coverage: tuple[tuple[float, float], ...] = ()
+    energies: tuple[float, ...] = ()
+    selected: int = -1
+    hovered: int = -1
+    held: tuple[float, float, Pose] | None = None
+    pose: Pose | None = None
+    brush: str = ""
+    stroke: tuple[tuple[float, float], ...] = ()
+
+    def bare(self) -> "JigsawState":
+        """Return it with nothing chosen and nothing sought."""
+        return replace(self, selected=-1, hovered=-1, pose=None, sought=None)
+
+    def value_of(self, slider: Slider) -> float:
+        """Return where a slider stands; what the request leaves open is as the engine chose."""
+        value = getattr(self.request, slider.field)
+        if value is not None:
+            return float(value)
+        if self.ground is None:
+            return slider.low
+        if slider.field == "tiles":
+            return float(self.ground.tiles)
+        if slider.field == "size_ratio":
+            return float(self.ground.size_ratio)
+        return float(self.containers)
+
+
+def shown(state: JigsawState) -> list[Placement]:
+    """Return the tiles that are seen: as they were then, or as they are now."""
+    if state.at is not None:
+        return list(state.history.tiles(state.at).values())
+    if state.placements:
+        if state.contours is not None and len(state.contours) == len(state.placements):
+            return [
+                replace(p, contour=c) for p, c in zip(state.placements, state.contours, strict=True)
+            ]
+        return list(state.placements)
+    return list(state.history.tiles(len(state.history.news)).values())
+
+
+def tile_at(state: JigsawState, x: float, y: float) -> int:
+    """Return the placement under a place of the window, or -1."""
+    if not state.placements or state.at is not None or not state.over(x, y):
+        return -1
+    at = np.array(state.view.to_raster(x, y))
+    low, high = _boxes(state.placements)
+    near = np.flatnonzero((low <= at).all(axis=1) & (high >= at).all(axis=1))
+    return next((int(k) for k in near if _inside(state.placements[k].contour, at)), -1)
+
+
+@lru_cache(maxsize=2)
+def _boxes(placements: tuple[Placement, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lowest and highest x and y of every tile."""
+    return (
+        np.array([p.contour.min(axis=0) for p in placements]),
+        np.array([p.contour.max(axis=0) for p in placements]),
+    )
+
+
+def _inside(contour: NDArray[np.float64], at: NDArray[np.float64]) -> bool:
+    """Whether a point lies in a polygon, by the parity of the edges to its right."""
+    a, b = contour, np.roll(contour, -1, axis=0)
+    crosses = (a[:, 1] > at[1]) != (b[:, 1] > at[1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x = a[:, 0] + (at[1] - a[:, 1]) / (b[:, 1] - a[:, 1]) * (b[:, 0] - a[:, 0])
+    return bool(np.count_nonzero(crosses & (x > at[0])) % 2)

@@ -1,0 +1,319 @@
+"""A photomosaic in the viewer, without a window: events in, state and picture out."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+os.environ["SDL_VIDEODRIVER"] = "dummy"
+from conftest import soft_picture
+
+from smalti.plugin.viewer.engine import Engine
+from smalti.plugin.viewer.event import (
+    Change,
+    Event,
+    Key,
+    Make,
+    Passed,
+    Pointer,
+    Resized,
+    Said,
+    Save,
+    Told,
+    Wheel,
+    Wish,
+)
+from smalti.plugin.viewer.grid_canvas import GridCanvas
+from smalti.plugin.viewer.grid_engine import GridAnswer
+from smalti.plugin.viewer.grid_reducer import after
+from smalti.plugin.viewer.grid_state import GridState, box_of, cell_at
+from smalti.plugin.viewer.stage import PANEL_TOP, ROW, TRACK
+from smalti.request import Photomosaic
+
+PATIENCE_S = 240.0
+Golden = Callable[[NDArray[np.uint8], str], None]
+
+
+@pytest.fixture(scope="module")
+def request_(tmp_path_factory: pytest.TempPathFactory) -> Photomosaic:
+    folder, rng = tmp_path_factory.mktemp("viewer"), np.random.default_rng(7)
+    (folder / "photos").mkdir()
+    for number in range(60):
+        picture = Image.fromarray(soft_picture(rng, 48, 36))
+        picture.save(folder / "photos" / f"photo {number:02}.png")
+    Image.fromarray(soft_picture(rng, 120, 90)).save(folder / "target.png")
+    photos = (str(folder / "photos"),)
+    return Photomosaic(target=str(folder / "target.png"), photos=photos, grid=(8, 6), tile_px=12)
+
+
+@pytest.fixture(scope="module")
+def engine(request_: Photomosaic) -> Iterator[Engine]:
+    engine = Engine(Path(request_.target).parent / "index.sqlite")
+    yield engine
+    engine.close()
+
+
+def told(state: GridState, engine: Engine, until: type[object] = GridAnswer) -> GridState:
+    """Listen to the engine until it answers."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        for news in engine.news():
+            state, wishes = after(state, Told(news))
+            assert not wishes
+            if isinstance(news, until):
+                return state
+        time.sleep(0.01)
+    raise AssertionError(f"the engine has nothing to say: {state.said}")
+
+
+def play(state: GridState, *events: Event) -> tuple[GridState, list[Wish]]:
+    """Apply events one after the other."""
+    wishes: list[Wish] = []
+    for event in events:
+        state, more = after(state, event)
+        wishes += more
+    return state, wishes
+
+
+def wished(state: GridState, engine: Engine, *events: Event) -> GridState:
+    """Apply events, and let the engine do what they ask for."""
+    state, wishes = play(state, *events)
+    (wish,) = wishes
+    engine.ask(wish)
+    assert state.running
+    return told(state, engine)
+
+
+@pytest.fixture(scope="module")
+def laid(engine: Engine, request_: Photomosaic) -> GridState:
+    engine.ask(Make(request_))
+    return told(GridState(request=request_), engine)
+
+
+def drawn(state: GridState, canvas: GridCanvas | None = None) -> NDArray[np.uint8]:
+    import pygame
+
+    surface = pygame.Surface(state.size)
+    (canvas or GridCanvas()).draw(state, surface)
+    return np.asarray(pygame.surfarray.array3d(surface).swapaxes(0, 1))
+
+
+def where(state: GridState, cell: int) -> tuple[float, float]:
+    """Middle of a cell in the window."""
+    left, top, wide, high = box_of(state, cell)
+    return left + wide / 2, top + high / 2
+
+
+def dragged(state: GridState, one: int, other: int) -> list[Event]:
+    return [
+        Pointer("down", *where(state, one), 1),
+        Pointer("move", *where(state, other)),
+        Pointer("up", *where(state, other), 1),
+    ]
+
+
+def photo_of(state: GridState) -> NDArray[np.intp]:
+    assert state.answer is not None
+    return state.answer.photo
+
+
+def apart(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    """Mean difference of two pictures; a tile patched in is smoothed without its neighbours."""
+    return float(np.abs(one.astype(int) - other).mean())
+
+
+def test_the_matching_is_watched(laid: GridState) -> None:
+    assert not laid.running
+    assert laid.steps == len(laid.history) > 0
+    assert (laid.history[-1].photo >= 0).all()
+    assert len(np.unique(photo_of(laid))) == 48
+    first, _ = play(laid, Pointer("down", 0, laid.high + 10, 1))
+    assert first.at == 0
+    empty, now = drawn(first), drawn(laid)
+    assert empty[: laid.high, : laid.wide].mean() < now[: laid.high, : laid.wide].mean()
+
+
+def test_the_pointer_names_photo_cell_and_cost(laid: GridState) -> None:
+    for cell in (0, 13, 47):
+        state, wishes = play(laid, Pointer("move", *where(laid, cell)))
+        assert not wishes
+        assert state.hovered == cell == cell_at(laid, *where(laid, cell))
+        facts = " ".join(GridCanvas().facts(state))
+        assert laid.board is not None
+        assert laid.answer is not None
+        assert laid.board.names[photo_of(laid)[cell]] in facts
+        assert f"column {cell % 8 + 1}, row {cell // 8 + 1}" in facts
+        assert f"{laid.answer.cost[cell]:.4g}" in facts
+    assert cell_at(laid, laid.wide + 5, 50) == -1
+    assert cell_at(laid, 2, 2) == -1
+
+
+def test_a_session_by_hand_and_all_the_way_back(laid: GridState, engine: Engine) -> None:
+    canvas = GridCanvas()
+    start = drawn(laid, canvas)
+    state = wished(laid, engine, *dragged(laid, 10, 29))
+    assert photo_of(state)[[10, 29]].tolist() == photo_of(laid)[[29, 10]].tolist()
+    assert state.answer is not None
+    assert state.answer.locked == {10, 29}
+    assert apart(drawn(state, canvas), drawn(state)) < 0.1  # patched as if drawn from nothing
+    banned = photo_of(state)[20]
+    state = wished(replace(state, selected=20), engine, Key("b"))
+    assert banned not in photo_of(state)
+    state = wished(replace(state, selected=33), engine, Key("f"))
+    assert photo_of(state)[33] != photo_of(laid)[33]
+    state = wished(replace(state, selected=5), engine, Key("l"))
+    assert state.answer is not None
+    assert state.answer.locked == {5, 10, 29, 33}
+    assert state.answer.undo == 4
+    assert len(state.request.ban) == 1
+    assert apart(drawn(state, canvas), drawn(state)) < 0.1
+    for left in (3, 2, 1, 0):
+        state = wished(state, engine, Key("ctrl+z"))
+        assert state.answer is not None
+        assert (state.answer.undo, state.answer.redo) == (left, 4 - left)
+    assert (photo_of(state) == photo_of(laid)).all()
+    bare = replace(state, selected=-1, hovered=-1, said=laid.said)
+    assert apart(drawn(bare, canvas), start) < 0.1
+    assert state.answer is not None
+    assert state.answer.locked == frozenset()
+
+
+def test_what_cannot_be_is_said_and_one_can_go_on(laid: GridState, engine: Engine) -> None:
+    engine.ask(Change("ban", 3))
+    for _ in range(11):
+        told(laid, engine)
+        engine.ask(Change("ban", 3))
+    state = told(laid, engine)
+    engine.ask(Change("ban", 3))
+    state = told(replace(state, running=True), engine, Said)
+    assert "more photo" in state.said
+    assert not state.running
+    for _ in range(12):
+        state = wished(state, engine, Key("ctrl+z"))
+    assert (photo_of(state) == photo_of(laid)).all()
+
+
+def test_nothing_is_changed_while_the_engine_works(laid: GridState) -> None:
+    busy = replace(laid, running=True, selected=2)
+    for key in ("f", "b", "l", "tab", "ctrl+z"):
+        assert play(busy, Key(key))[1] == []
+    assert play(busy, *dragged(laid, 1, 2))[1] == []
+    bare = GridState(request=laid.request)
+    assert play(bare, Key("s"), Key("f"), Pointer("move", 5, 5))[1] == []
+
+
+def test_a_drag_onto_nothing_or_itself_changes_nothing(laid: GridState) -> None:
+    assert play(laid, *dragged(laid, 4, 4))[1] == []
+    x, y = where(laid, 4)
+    out = [Pointer("down", x, y, 1), Pointer("move", 1, 1), Pointer("up", 1, 1, 1)]
+    assert play(laid, *out)[1] == []
+
+
+def test_keys_move_from_cell_to_cell(laid: GridState) -> None:
+    state = replace(laid, selected=9)
+    for key, cell in (("right", 10), ("down", 18), ("left", 17), ("up", 9), ("up", 1), ("up", 1)):
+        state, _ = play(state, Key(key))
+        assert state.selected == cell
+    state, _ = play(state, Key("tab"), Key("escape"))
+    assert state.selected == -1
+    assert play(state, Key("left"))[0].view.x < state.view.x
+
+
+def test_sliders_begin_anew_and_keep_what_can_be_kept(laid: GridState, engine: Engine) -> None:
+    state = wished(replace(laid, selected=20), engine, Key("b"))
+    state = wished(replace(state, selected=5), engine, Key("l"))
+    for row, slider in enumerate(GridState.SLIDERS):
+        x, y = state.wide + TRACK[0], PANEL_TOP + ROW * row + 5
+        moved, wishes = play(
+            state, Pointer("down", x, y, 1), Pointer("move", x + 60, y), Pointer("up", x, y, 1)
+        )
+        assert isinstance(wishes[0], Make)
+        assert moved.history == ()
+        asked = wishes[0].request
+        assert getattr(asked, slider.field) != getattr(laid.request, slider.field)
+        assert isinstance(asked, Photomosaic)
+        assert len(asked.ban) == 1
+        assert len(asked.lock) == (slider.field != "cells")
+    for _ in range(2):
+        state = wished(state, engine, Key("ctrl+z"))
+
+
+def test_everything_is_twice_as_large_at_scale_2(laid: GridState) -> None:
+    canvas = GridCanvas()
+    small, large = laid, replace(laid, scale=2.0)
+    large, _ = play(large, Resized(2 * laid.size[0], 2 * laid.size[1]), Key("0"))
+    small, _ = play(small, Key("0"))
+    one, two = drawn(small, canvas), drawn(large, canvas)
+    assert (large.wide, large.high) == (2 * small.wide, 2 * small.high)
+    half = np.asarray(Image.fromarray(two).resize(laid.size, Image.Resampling.BOX)).astype(int)
+    assert np.abs(half - one)[:, laid.wide :].mean() < 4  # text is shaped anew
+    assert np.abs(half - one)[: laid.high, : laid.wide].mean() < 3
+    x, y = large.wide + 2 * TRACK[1], 2 * (PANEL_TOP + 5)
+    assert play(large, Pointer("down", x, y, 1))[0].request.cells == 10_000
+    layer = 2 * (PANEL_TOP + ROW * (len(GridState.SLIDERS) + 1) + 5)
+    toggled, _ = play(large, Pointer("down", large.wide + 40, layer, 1))
+    assert "target" in toggled.seen
+
+
+@pytest.mark.parametrize("dark", [True, False])
+def test_every_layer_shows_something(laid: GridState, dark: bool) -> None:
+    base = replace(laid, dark=dark)
+    plain = drawn(base)
+    for layer in GridState.LAYERS:
+        other = drawn(replace(base, seen=base.seen ^ {layer}))
+        assert (other[: base.high, : base.wide] != plain[: base.high, : base.wide]).any(), layer
+
+
+def test_a_session_looks_as_it_did(laid: GridState, engine: Engine, golden: Golden) -> None:
+    small, _ = play(laid, Resized(500, 360), Key("0"))
+    swapped = wished(small, engine, *dragged(small, 10, 29))
+    near, _ = play(swapped, Wheel(*where(swapped, 20), 3.0), Passed(1.0))
+    near, _ = play(near, Pointer("move", *where(near, 20)))
+    golden(drawn(near), "viewer-photo-dark")
+    light = replace(swapped, dark=False, seen=swapped.seen | {"borders", "cost"}, selected=-1)
+    light, _ = play(light, Pointer("move", *where(light, 29)))
+    golden(drawn(light), "viewer-photo-light")
+    wished(swapped, engine, Key("ctrl+z"))
+
+
+def test_saved_from_any_folder_and_opened_again(
+    laid: GridState, engine: Engine, tmp_path: Path
+) -> None:
+    from smalti.mosaic import render_project
+    from smalti.plugin.viewer.kinds import first_state, request_of
+    from smalti.project import project_path
+
+    swapped = wished(laid, engine, *dragged(laid, 3, 40))
+    file = tmp_path / "m.png"
+    engine.ask(Save(str(file)))
+    assert "saved" in told(swapped, engine, Said).said
+    render_project(project_path(file), tmp_path / "again.png")
+    assert (tmp_path / "again.png").read_bytes() == file.read_bytes()
+    request = request_of(project_path(file))
+    assert request.output == ""
+    state = first_state(request, 1.0)
+    assert isinstance(state, GridState)
+    engine.ask(Make(replace(request, target=str(project_path(file)))))
+    opened = told(state, engine)
+    assert (photo_of(opened) == photo_of(swapped)).all()
+    assert opened.answer is not None
+    assert opened.answer.locked == {3, 40}
+    again = wished(opened, engine, *dragged(opened, 3, 40))
+    assert (photo_of(again)[[3, 40]] == photo_of(laid)[[3, 40]]).all()
+    engine.ask(Make(laid.request))  # for the tests that follow
+    told(laid, engine)
+
+
+def test_a_time_lapse_of_the_matching(laid: GridState, tmp_path: Path) -> None:
+    from smalti.plugin.viewer.timelapse import record
+
+    assert "saved" in record(laid, tmp_path / "lapse.webp").said
+    with Image.open(tmp_path / "lapse.webp") as picture:
+        assert getattr(picture, "n_frames", 1) >= 2
+        assert max(picture.size) == 720

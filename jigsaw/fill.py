@@ -1,7 +1,6 @@
 """One container filled with tiles, one tile at a time (section 5.2, figure 5)."""
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -37,15 +36,23 @@ class Watch:
         """Whether no more tiles are to be laid."""
         return time.time() > self.deadline or self.stop.exists()
 
+    def cleared(self, containers: list[int], progress: Progress) -> None:
+        """Show that containers are empty: what lay there is laid again in larger ones."""
+        for key in containers:
+            self.laid.pop(key, None)
+        count = sum(self.laid.values())
+        gone = tuple(Laid(key) for key in containers)
+        progress(Step("pack", count, max(self.expected, count), "packing", gone))
+
     def landed(self, *made: Laid | Sought) -> None:
         """Show what is new."""
         if self.progress is None:
             return
         for one in made:
             if isinstance(one, Laid):
-                begun = one.placement is None
-                before = 0 if begun else self.laid[one.container]
-                self.laid[one.container] = before + (not begun and not one.again)
+                change = -1 if one.placement is None else not one.again
+                begun = one.number < 0
+                self.laid[one.container] = 0 if begun else self.laid[one.container] + change
         count = sum(self.laid.values())
         self.progress(Step("pack", count, max(self.expected, count), "packing", made))
 
@@ -82,7 +89,8 @@ def fill(
     space.occupy([choice_of(placement, container) for placement in container.laid])
     for choice in space.tiles:
         chooser.used(choice, 1)
-    watch.landed(*_all(chooser, container))
+    laid = [_laid(space, index, container) for index in range(len(space.tiles))]
+    watch.landed(Laid(container.key), *laid)
     backtracks = 0
     for _ in range(_ROUNDS):
         if watch.over() or not space.seed():
@@ -94,16 +102,16 @@ def fill(
         if watch.over():
             break
         if chooser.improve(index):
-            watch.landed(_laid(space, index, container))
+            watch.landed(_laid(space, index, container, again=True))
     energy = chooser.energy()
     for _ in range(round(effort * (len(space.tiles) - fixed))):
         if watch.over():
             break
         other, ripped = _elsewise(chooser, fixed, container, watch.unseen())
         if (changed := other.energy()) < energy:
-            chooser, energy = other, changed
             backtracks += ripped
-            watch.landed(*_all(chooser, container))
+            watch.landed(*_changed(chooser.space, other.space, container))
+            chooser, energy = other, changed
     return [placement_of(choice, container) for choice in chooser.space.tiles], backtracks
 
 
@@ -120,7 +128,7 @@ def _settle(chooser: Chooser, container: Container, watch: Watch) -> int:
             watch.landed(_sought(space, site, choices, container), _laid(space, -1, container))
         elif (changed := chooser.backtrack(site)) is not None:
             backtracks += 1
-            watch.landed(_laid(space, changed, container))
+            watch.landed(_laid(space, changed, container, again=True))
         else:
             space.close(site)
     return backtracks
@@ -148,17 +156,20 @@ def _elsewise(
     return twin, count
 
 
-def _all(chooser: Chooser, container: Container) -> list[Laid]:
-    """Tell of a whole configuration."""
-    space = chooser.space
-    laid = [_laid(space, number, container) for number in range(len(space.tiles))]
-    return [Laid(container.key), *(replace(one, again=False) for one in laid)]
+def _changed(before: Space, after: Space, container: Container) -> list[Laid]:
+    """Tell how one configuration differs from another."""
+    gone = [Laid(container.key, number) for number in set(before.numbers) - set(after.numbers)]
+    new = set(after.numbers) - set(before.numbers)
+    return [
+        *gone,
+        *(_laid(after, k, container) for k, n in enumerate(after.numbers) if n in new),
+    ]
 
 
-def _laid(space: Space, index: int, container: Container) -> Laid:
-    """Tell of the tile laid last, at index -1, or of one that was exchanged."""
-    number = index % len(space.tiles)
-    return Laid(container.key, number, placement_of(space.tiles[number], container), index >= 0)
+def _laid(space: Space, index: int, container: Container, again: bool = False) -> Laid:
+    """Tell of a tile."""
+    placement = placement_of(space.tiles[index], container)
+    return Laid(container.key, space.numbers[index], placement, again)
 
 
 def _sought(space: Space, site: int, choices: list[Choice], container: Container) -> Sought:

@@ -37,7 +37,7 @@ Floats = NDArray[np.float64]
 
 __all__ = ["Weights", "pack"]
 
-_RIP_UPS, _MOST = 120, 3.0  # places filled anew, in all and for each tile
+_RIP_UPS, _MOST = 105, 3.0  # places filled anew, in all and for each tile
 _UNLIMITED = 1 << 40  # copies, where nothing limits them
 
 
@@ -169,6 +169,7 @@ def pack(
                 cut(labels, int(label), next(keys), int(label), quota=free, rng=child, laid=around)
             )
         if whole and not watch.over():
+            watch.cleared([first[k].key for k in np.flatnonzero(np.isin(owner, large))], shown)
             again, more = each(whole)
             backtracks += more
             for label, placements in zip(large, again, strict=True):
@@ -208,8 +209,10 @@ def _each(
         laid.append(placements)
         backtracks += taken_back
         count += len(placements)
-        news = [Laid(container.key), *(Laid(container.key, i, p) for i, p in enumerate(placements))]
-        progress(Step("pack", count, max(tiles, count), "packing", tuple(news)))
+        if executor is not None:  # else they were told as they landed
+            laid_there = (Laid(container.key, i, p) for i, p in enumerate(placements))
+            news = (Laid(container.key), *laid_there)
+            progress(Step("pack", count, max(tiles, count), "packing", news))
     return laid, backtracks
 
 

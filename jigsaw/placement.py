@@ -44,9 +44,9 @@ class Laid:
     container : int
         Number among all that are filled; cells of a large one count alone.
     number : int
-        Of the tile in its container.
+        Of the tile in its container, which it keeps; negative for all that lie there.
     placement : Placement or None
-        None where the container is begun anew: all its tiles are gone.
+        None where the tile is gone.
     again : bool
         Whether the tile takes another's place.
     """

@@ -1,5 +1,6 @@
 """The free area of a container while it is filled: distances, what is open, sites, tiles."""
 
+import itertools
 from collections.abc import Sequence
 from copy import copy
 from functools import partial
@@ -48,9 +49,11 @@ class Space:
         self.sites = np.empty((0, 2))
         self.neighbours = np.empty(0)  # of each site; infinite once it is gone
         self.tiles: list[Choice] = []
+        self.numbers: list[int] = []  # of the tiles, each of which keeps its own
         self.others: list[list[Choice]] = []  # what else could lie in each tile's place
         self.traces: list[tuple[Box, Map]] = []  # of each tile, its distances
         self._low = self._high = np.empty((0, 2))
+        self._count = itertools.count()  # shared by copies, so that no number comes twice
 
     def seed(self, box: Box = (slice(None), slice(None))) -> int:
         """Spread sites over the open pixels that have none; return how many."""
@@ -128,20 +131,22 @@ class Space:
 
     def place(self, choice: Choice, others: list[Choice]) -> None:
         """Subtract a tile and let the sites around it settle."""
-        self.tiles.append(choice)
-        self.others.append(others)
-        self.traces.append(self.draw(choice.contour))
+        self._append(choice, others)
         self.refresh(self.traces[-1][0])
         self.settle(choice.pose.x, choice.pose.y)
 
     def occupy(self, choices: list[Choice]) -> None:
         """Lay tiles that are not to be exchanged."""
         for choice in choices:
-            self.tiles.append(choice)
-            self.others.append([])
-            self.traces.append(self.draw(choice.contour))
+            self._append(choice, [])
         if choices:
             self.reopen()
+
+    def _append(self, choice: Choice, others: list[Choice]) -> None:
+        self.tiles.append(choice)
+        self.numbers.append(next(self._count))
+        self.others.append(others)
+        self.traces.append(self.draw(choice.contour))
 
     def take_out(self, index: int) -> None:
         """Give a tile's place back to the free area; the tile stays in the list."""
@@ -170,7 +175,7 @@ class Space:
         boxes = [self.traces[i][0] for i in indices]
         for index in sorted(map(int, indices), reverse=True):
             self.take_out(index)
-            del self.tiles[index], self.others[index], self.traces[index]
+            del self.tiles[index], self.numbers[index], self.others[index], self.traces[index]
             self._low = self._high = np.empty((0, 2))
         box = hull(boxes)
         self.reopen(box)
@@ -182,6 +187,7 @@ class Space:
         for name in ("distance", "closed", "open", "cells", "sites", "neighbours", "_low", "_high"):
             setattr(twin, name, getattr(self, name).copy())
         twin.tiles, twin.traces = list(self.tiles), list(self.traces)
+        twin.numbers = list(self.numbers)
         twin.others = [list(others) for others in self.others]
         return twin
 

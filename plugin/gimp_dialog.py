@@ -97,6 +97,7 @@ def ask(
     expander.set_expanded(False)
     left = dialog.fill_box("smalti-options", ["smalti-chief", "smalti-expert"])
     left.set_orientation(Gtk.Orientation.VERTICAL)
+    left.set_child_packing(expander, True, True, 0, Gtk.PackType.START)  # all room there is
     dialog.fill(["smalti-options"])
     side = Side(region)
     preview = Preview(start, lambda folder: side.job(folder, kind, options()), side.show, side.say)

@@ -210,6 +210,10 @@ def jigsaw(
     """
     request = Jigsaw(**asked)
     if watch:
+        if request.kind != "jigsaw":
+            raise click.UsageError(
+                f"--watch shows a jigsaw being packed, not --kind {request.kind}: leave one out"
+            )
         from smalti.core.library import default_index
         from smalti.plugin.viewer.window import view
 

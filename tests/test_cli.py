@@ -318,3 +318,10 @@ def gone_within(group: int, seconds: float) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def test_only_a_jigsaw_can_be_watched(target: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m.png"
+    done = smalti("jigsaw", target, "@demo", "-o", out, "--watch", "--kind", "voronoi", code=2)
+    assert "--kind voronoi" in done.stderr
+    assert not out.exists()

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageSequence
 
 os.environ["SDL_VIDEODRIVER"] = "dummy"
 from smalti.core.progress import Step
@@ -451,6 +451,11 @@ def test_a_time_lapse_grows(packed: State, tmp_path: Path, ending: str) -> None:
     with Image.open(tmp_path / f"lapse{ending}") as picture:
         assert getattr(picture, "n_frames", 1) > 20
         assert max(picture.size) == 720
+        frames = [np.asarray(f.convert("RGB"), int) for f in ImageSequence.Iterator(picture)]
+    # More and more of the finished mosaic is seen, its tiles as they are, not as blots.
+    like = [float((np.abs(f - frames[-1]).max(axis=2) < 40).mean()) for f in frames]
+    assert like[0] + 0.3 < like[len(like) // 2] + 0.1 < like[-2]
+    assert like[-2] > 0.8
     bare = State(request=packed.request)
     assert "nothing" in record(bare, tmp_path / "none.webp").said
 

@@ -83,6 +83,7 @@ class JigsawCanvas(Canvas[JigsawState]):
             for kept in self.levels:
                 emptied(kept)
             self._drawn = {}
+            self.changes += 1
         for key, placement in present.items():
             if key not in self._drawn:
                 colour = tile_colour(state, placement)
@@ -91,7 +92,7 @@ class JigsawCanvas(Canvas[JigsawState]):
                     points = placement.contour * kept.scale
                     pygame.draw.polygon(kept.tiles, colour, points)
                     pygame.draw.aalines(kept.tiles, edge, True, points)
-        self.changes += present.keys() != self._drawn.keys()
+                self.changes += 1
         self._drawn = present
 
     def overlays(self, state: JigsawState, surface: pygame.Surface) -> None:

@@ -1,5 +1,6 @@
 """What the viewer shows of a jigsaw; no window is needed for it."""
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import ClassVar
@@ -15,6 +16,8 @@ from smalti.plugin.viewer.jigsaw_engine import Answer
 from smalti.plugin.viewer.stage import Slider, Stage
 from smalti.request import Jigsaw
 
+_SHIFT = 0.25  # of its side, that a tile may move while it is bent
+
 
 class History:
     """All that was laid, in order; it only grows, so that states can share it."""
@@ -26,11 +29,13 @@ class History:
         """Return what lay there after so many of them."""
         lying: dict[tuple[int, int], Placement] = {}
         for laid in self.news[:count]:
-            if laid.placement is None:
+            if laid.placement is not None:
+                lying[laid.container, laid.number] = laid.placement
+            elif laid.number >= 0:
+                del lying[laid.container, laid.number]
+            else:
                 for key in [key for key in lying if key[0] == laid.container]:
                     del lying[key]
-            else:
-                lying[laid.container, laid.number] = laid.placement
         return lying
 
 
@@ -160,6 +165,21 @@ def shown(state: JigsawState) -> list[Placement]:
             ]
         return list(state.placements)
     return list(state.history.tiles(len(state.history.news)).values())
+
+
+def lasting(state: JigsawState) -> list[NDArray[np.float64]]:
+    """Return the contours of the tiles seen that lie about where the mosaic has them in the end."""
+    final: dict[int, list[tuple[float, float]]] = {}
+    for p in state.placements:
+        final.setdefault(p.tile, []).append((p.pose.x, p.pose.y))
+    return [
+        p.contour
+        for p in shown(state)
+        if any(
+            math.hypot(p.pose.x - x, p.pose.y - y) < _SHIFT * p.pose.scale
+            for x, y in final.get(p.tile, ())
+        )
+    ]
 
 
 def tile_at(state: JigsawState, x: float, y: float) -> int:

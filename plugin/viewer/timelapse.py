@@ -3,13 +3,19 @@
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smalti.core.atomic import write_bytes
 from smalti.plugin.viewer.event import Said
+from smalti.plugin.viewer.jigsaw_state import JigsawState, lasting
 from smalti.plugin.viewer.kinds import State, canvas_of
 from smalti.plugin.viewer.stage import BAR, PANEL, fitted
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _LONG = 720  # px of its longer side
 _FRAMES = 60
@@ -40,12 +46,19 @@ def record(state: State, path: Path) -> Said:
     wide, high = round(width * share), round(height * share)
     canvas, surface = canvas_of(state), pygame.Surface((wide + PANEL, high + BAR))
     still = replace(state.bare(), scale=1.0, seen=frozenset({"tiles"}), help=False)
-    frames = []
-    for at in [*np.linspace(1, count, min(_FRAMES, count)).astype(int), None]:
-        now = replace(still, size=(wide + PANEL, high + BAR), at=None if at is None else int(at))
+
+    def seen(at: int | None) -> Image.Image:
+        now = replace(still, size=(wide + PANEL, high + BAR), at=at)
         canvas.draw(fitted(now), surface)
         pixels = pygame.surfarray.array3d(surface.subsurface((0, 0, wide, high)))
-        frames.append(Image.fromarray(pixels.swapaxes(0, 1)))
+        picture = Image.fromarray(pixels.swapaxes(0, 1))
+        if isinstance(now, JigsawState) and at is not None:
+            picture.paste(finished, mask=_mask(picture.size, lasting(now), share))
+        return picture
+
+    finished = seen(None)
+    times = np.linspace(1, count, min(_FRAMES, count)).astype(int)
+    frames = [*(seen(int(at)) for at in times), finished]
     data = BytesIO()
     frames[0].save(
         data,
@@ -58,3 +71,16 @@ def record(state: State, path: Path) -> Said:
     )
     write_bytes(path, data.getvalue())
     return Said(f"saved {path.name}")
+
+
+def _mask(
+    size: tuple[int, int], contours: list[NDArray[np.float64]], share: float
+) -> "Image.Image":
+    """Mark where tiles lie that stay: there the finished mosaic is seen already."""
+    from PIL import Image, ImageDraw
+
+    mask = Image.new("1", size)
+    draw = ImageDraw.Draw(mask)
+    for contour in contours:
+        draw.polygon([(x, y) for x, y in (contour * share).tolist()], fill=1)
+    return mask

@@ -460,6 +460,16 @@ def test_a_time_lapse_grows(packed: State, tmp_path: Path, ending: str) -> None:
     assert "nothing" in record(bare, tmp_path / "none.webp").said
 
 
+def test_a_tile_whose_colour_leaves_srgb_is_drawn(packed: State) -> None:
+    from smalti.plugin.viewer.jigsaw_canvas import tile_colour
+
+    assert packed.library is not None
+    lab = np.full_like(packed.library.lab, 100)  # as no screen can show it
+    state = replace(packed, library=replace(packed.library, lab=lab))
+    assert all(0 <= channel <= 255 for channel in tile_colour(state, packed.placements[0]))
+    drawn(replace(state, answer=None))
+
+
 def test_begun_anew_a_container_is_empty() -> None:
     state = State(request=Jigsaw(target="", shapes=()))
     state.history.news += [Laid(0), Laid(1)]

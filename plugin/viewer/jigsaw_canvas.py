@@ -212,7 +212,7 @@ def tile_colour(state: JigsawState, placement: Placement) -> Colour:
     y = min(max(int(placement.pose.y), 0), height - 1)
     own, wanted = state.library.lab[placement.tile], state.ground.goal[y, x]
     lab = own + min(_SOFT, state.request.adjust) * (wanted - own)
-    red, green, blue = (int(c) for c in from_lab(lab[None, None].astype(np.float32))[0, 0])
+    red, green, blue = from_lab(lab).clip(0, 255).astype(int).tolist()  # moved, it may leave sRGB
     return red, green, blue
 
 

@@ -38,6 +38,20 @@ class UnusablePicture(BadInput):
         return type(self), (self.file, self.reason)
 
 
+class WorkerLost(SmaltiError):
+    """A worker process that crashed, hung or outgrew its memory over what it was given.
+
+    Parameters
+    ----------
+    reason : str
+        What happened, as a sentence about "it", the work.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class Cancelled(Exception):
     """Raised by a progress callback to stop the work; nothing half-done stays."""
 

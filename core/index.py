@@ -2,22 +2,28 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from math import inf
 from pathlib import Path
 from string import digits
 from typing import NamedTuple
 
 import PIL
 
-from smalti.core.errors import UnusablePicture
+from smalti.core.errors import UnusablePicture, WorkerLost
 from smalti.core.progress import Progress, Step, each_result, silent
 from smalti.core.source import Source, stamp
 
 _CHUNK = 16  # files a task: a quarter of a second's work, and what a kill may lose
+_SENT = 40  # files a task of an executor: half a second's, for a cluster takes 5 ms a task
+_CHUNK_S = 8.0  # after which the worker of a task is given up, and its files read one by one
+_FILE_S = 20.0  # after which one file's is
+_ENOUGH_S = 2.0  # after which a task leaves the rest of slow files to others
 
 
 class Look(NamedTuple):
@@ -84,27 +90,54 @@ def looks(
             else:
                 yield done, look
 
+        left = set(unread)
+
         def in_sources(step: Step) -> None:
-            left = max(0, len(unread) - step.done * _CHUNK)
-            progress(replace(step, done=len(sources) - left, total=len(sources)))
+            progress(replace(step, done=len(sources) - len(left), total=len(sources)))
 
-        chunks = [unread[start : start + _CHUNK] for start in range(0, len(unread), _CHUNK)]
-        tasks = [[sources[i] for i in chunk] for chunk in chunks]
-        results = each_result(
-            partial(_look_at_all, learn),
-            tasks,
-            phase="index",
-            text=text,
-            executor=executor,
-            progress=in_sources,
-        )
-        for chunk, task, batch in zip(chunks, tasks, results, strict=True):
-            known.put(task, batch)
-            yield from zip(chunk, batch, strict=True)
+        patience = inf if executor is None else _ENOUGH_S
+        # What a lost worker had, and what took long, is read again file by file.
+        together = _CHUNK if executor is None else _SENT
+        for size, seconds, lost in ((together, _CHUNK_S, _none), (1, _FILE_S, _unreadable)):
+            waiting = [i for i in unread if i in left]
+            chunks = [waiting[start : start + size] for start in range(0, len(waiting), size)]
+            tasks = [[sources[i] for i in chunk] for chunk in chunks]
+            results = each_result(
+                partial(_look_at_all, learn, patience),
+                tasks,
+                phase="index",
+                text=text,
+                executor=executor,
+                progress=in_sources,
+                seconds=seconds,
+                lost=lost,
+            )
+            for chunk, task, batch in zip(chunks, tasks, results, strict=True):
+                known.put(task[: len(batch)], batch)
+                left.difference_update(chunk[: len(batch)])
+                in_sources(Step("index", 0, 0, text))
+                yield from zip(chunk, batch, strict=False)
 
 
-def _look_at_all(learn: Callable[[Source], bytes], sources: Sequence[Source]) -> list[Look]:
-    return [_look_at(learn, source) for source in sources]
+def _none(task: Sequence[Source], error: WorkerLost) -> list[Look]:
+    return []
+
+
+def _unreadable(task: Sequence[Source], error: WorkerLost) -> list[Look]:
+    return [Look(None, reason=error.reason)]
+
+
+def _look_at_all(
+    learn: Callable[[Source], bytes], patience: float, sources: Sequence[Source]
+) -> list[Look]:
+    """Look at files; at no more of them once `patience` seconds are over."""
+    begin = time.monotonic()
+    found: list[Look] = []
+    for source in sources:
+        if found and time.monotonic() > begin + patience:
+            break
+        found.append(_look_at(learn, source))
+    return found
 
 
 def _look_at(learn: Callable[[Source], bytes], source: Source) -> Look:

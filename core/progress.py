@@ -4,7 +4,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
+
+from smalti.core.errors import WorkerLost
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -44,6 +46,18 @@ def silent(step: Step) -> None:
     """Show nothing: the progress of a caller who does not ask."""
 
 
+@dataclass(frozen=True, slots=True)
+class Bounded(Generic[T, R]):
+    """A function that may take so many seconds of a clock, where the executor can see to it."""
+
+    function: Callable[[T], R]
+    seconds: float
+
+    def __call__(self, item: T) -> R:
+        """Do it."""
+        return self.function(item)
+
+
 def each_result(
     function: Callable[[T], R],
     items: Sequence[T],
@@ -53,6 +67,8 @@ def each_result(
     executor: Executor | None = None,
     progress: Progress = silent,
     ahead: int = 16,
+    seconds: float | None = None,
+    lost: Callable[[T, WorkerLost], R] | None = None,
 ) -> Iterator[R]:
     """Yield ``function(item)`` for every item, in the order of the items.
 
@@ -69,23 +85,54 @@ def each_result(
         Also called about five times a second while results are awaited, so
         that a cancel is noticed at once.
     ahead : int
-        How many items may be in flight, which bounds memory.
+        How many items may be in flight, which bounds memory; two more than the
+        executor has workers, if it says how many and that is more.
+    seconds : float, optional
+        After which an executor that can shall take the worker for lost.
+    lost : callable, optional
+        Says what to yield for an item whose worker was lost. Without it the
+        item is tried once more.
+
+    Raises
+    ------
+    WorkerLost
+        If an item's worker was lost both times; it is named by its number.
     """
     total = len(items)
+    ahead = max(ahead, 2 + getattr(executor, "workers", 0))
+    work = function if seconds is None else Bounded(function, seconds)
     progress(Step(phase, 0, total, text))
     pending: deque[Future[R]] = deque()
     submitted = 0
+
+    def awaited(done: int) -> R:
+        for last in (False, True):
+            while not wait([pending[0]], _POLL_S).done:
+                progress(Step(phase, done, total, text))
+            try:
+                return pending[0].result()
+            except WorkerLost as error:
+                if lost is not None:
+                    return lost(items[done], error)
+                if last:
+                    part = f"{text or phase}, part {done + 1} of {total}"
+                    raise WorkerLost(
+                        f"{part}: {error.reason}, twice; with fewer --jobs it has more memory"
+                    ) from error
+            assert executor is not None
+            pending[0] = executor.submit(work, items[done])
+        raise AssertionError("the second try returns or raises")
+
     try:
         for done in range(total):
             if executor is None:
                 result = function(items[done])
             else:
                 while submitted < min(total, done + ahead):
-                    pending.append(executor.submit(function, items[submitted]))
+                    pending.append(executor.submit(work, items[submitted]))
                     submitted += 1
-                while not wait([pending[0]], _POLL_S).done:
-                    progress(Step(phase, done, total, text))
-                result = pending.popleft().result()
+                result = awaited(done)
+                pending.popleft()
             progress(Step(phase, done + 1, total, text))
             yield result
     finally:

@@ -17,6 +17,8 @@ from smalti.core.progress import Progress, each_result, silent
 from smalti.core.source import Source, is_tile, open_source
 from smalti.core.transfer import Transfer, transferred
 
+_BAND_S, _TILE_S = 30.0, 5.0  # longer takes a band only if a photo of it hangs
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
@@ -93,6 +95,8 @@ def bands(
     ------
     UnusablePicture
         If a photo can no longer be read.
+    WorkerLost
+        If a band's worker crashed, hung or outgrew its memory twice.
     """
     grid = layout.grid
     rows = _rows(layout)
@@ -112,6 +116,7 @@ def bands(
         executor=executor if decoding else None,
         progress=progress,
         ahead=8,
+        seconds=_BAND_S + _TILE_S * max((len(row) for row in rows), default=0),
     )
 
 

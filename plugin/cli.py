@@ -11,7 +11,7 @@ import click
 from smalti import __version__
 from smalti.plugin import report
 from smalti.plugin.jigsaw import jigsaw
-from smalti.plugin.options import EXIT_CODES, columns_by_rows, run_job, with_common
+from smalti.plugin.options import EXIT_CODES, cluster_option, columns_by_rows, run_job, with_common
 from smalti.plugin.photo import photo
 from smalti.plugin.view import view
 from smalti.request import FORMATS
@@ -98,11 +98,13 @@ smalti.add_command(view)
 @click.option(
     "--tile-px", type=click.IntRange(1, 10_000), help="Width of a tile.  [default: as before]"
 )
+@cluster_option
 @with_common
 def render(
     project: Path,
     output: Path,
     tile_px: int | None,
+    cluster: str,
     jobs: int | None,
     as_json: bool,
     debug: bool,
@@ -115,7 +117,10 @@ def render(
     from smalti.mosaic import render_project
 
     size = run_job(
-        lambda **how: render_project(project, output, tile_px=tile_px, **how), jobs, quiet
+        lambda **how: render_project(project, output, tile_px=tile_px, **how),
+        jobs,
+        quiet,
+        cluster=cluster,
     )
     values = {"output": str(output), "width": size[0], "height": size[1], "version": __version__}
     text = f"{output}  {size[0]} x {size[1]} px"
@@ -156,22 +161,29 @@ def library() -> None:
 
 
 def _library_command(function: Callable[..., None]) -> Callable[..., None]:
-    return click.argument("photos", nargs=-1, required=True)(with_common(function))
+    return click.argument("photos", nargs=-1, required=True)(cluster_option(with_common(function)))
 
 
-def _scan(photos: tuple[str, ...], jobs: int | None, quiet: bool) -> Any:
+def _scan(photos: tuple[str, ...], cluster: str, jobs: int | None, quiet: bool) -> Any:
     from smalti.core.library import default_index, scan
 
-    return run_job(lambda **how: scan(photos, index=default_index(), **how), jobs, quiet)
+    return run_job(
+        lambda **how: scan(photos, index=default_index(), **how), jobs, quiet, cluster=cluster
+    )
 
 
 @library.command("scan")
 @_library_command
 def library_scan(
-    photos: tuple[str, ...], jobs: int | None, as_json: bool, debug: bool, quiet: bool
+    photos: tuple[str, ...],
+    cluster: str,
+    jobs: int | None,
+    as_json: bool,
+    debug: bool,
+    quiet: bool,
 ) -> None:
     """Index photos, so that mosaics of them start at once."""
-    found = _scan(photos, jobs, quiet)
+    found = _scan(photos, cluster, jobs, quiet)
     groups = int(found.group.max()) + 1
     values = {
         "photos": len(found.sources),
@@ -187,12 +199,17 @@ def library_scan(
 @library.command("list")
 @_library_command
 def library_list(
-    photos: tuple[str, ...], jobs: int | None, as_json: bool, debug: bool, quiet: bool
+    photos: tuple[str, ...],
+    cluster: str,
+    jobs: int | None,
+    as_json: bool,
+    debug: bool,
+    quiet: bool,
 ) -> None:
     """List the usable photos: size, group of near-duplicates, name."""
     from smalti.core.errors import printable
 
-    found = _scan(photos, jobs, quiet)
+    found = _scan(photos, cluster, jobs, quiet)
     rows = [
         {
             "file": printable(s.file),
@@ -214,14 +231,19 @@ def library_list(
 @library.command("check")
 @_library_command
 def library_check(
-    photos: tuple[str, ...], jobs: int | None, as_json: bool, debug: bool, quiet: bool
+    photos: tuple[str, ...],
+    cluster: str,
+    jobs: int | None,
+    as_json: bool,
+    debug: bool,
+    quiet: bool,
 ) -> None:
     """Name every file that cannot be used, and every near-duplicate."""
     import numpy as np
 
     from smalti.core.errors import printable
 
-    found = _scan(photos, jobs, quiet)
+    found = _scan(photos, cluster, jobs, quiet)
     _, first = np.unique(found.group, return_index=True)
     twins = [
         {"file": printable(found.sources[j].file), "like": printable(found.sources[first[g]].file)}

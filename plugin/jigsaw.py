@@ -8,6 +8,7 @@ import click
 from smalti.plugin import report
 from smalti.plugin.options import (
     EXIT_CODES,
+    cluster_option,
     dpi_option,
     quality_option,
     run_job,
@@ -195,9 +196,16 @@ def _picture(name: str, meaning: str) -> Decorator:
 @quality_option
 @seed_option
 @strict_option
+@cluster_option
 @with_common
 def jigsaw(
-    jobs: int | None, as_json: bool, debug: bool, quiet: bool, watch: bool, **asked: Any
+    cluster: str,
+    jobs: int | None,
+    as_json: bool,
+    debug: bool,
+    quiet: bool,
+    watch: bool,
+    **asked: Any,
 ) -> None:
     """Pack SHAPES into the shapes of TARGET: a jigsaw image mosaic.
 
@@ -222,7 +230,11 @@ def jigsaw(
     from smalti.mosaic import make_mosaic
 
     made = run_job(
-        lambda **how: make_mosaic(request, **how), jobs, quiet, patient=request.keep_partial
+        lambda **how: make_mosaic(request, **how),
+        jobs,
+        quiet,
+        cluster=cluster,
+        patient=request.keep_partial,
     )
     if not quiet:
         report.warn_skipped(made.skipped)

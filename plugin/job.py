@@ -165,7 +165,7 @@ def run_job(job: Job, progress: "Progress", say: Say) -> dict[str, Any]:
     """
     from smalti.core.picture import read_picture
     from smalti.mosaic import make_mosaic
-    from smalti.plugin.terminal import workers
+    from smalti.plugin.pool import workers
 
     request, alpha, size = _prepared(job)
     if job.preview:

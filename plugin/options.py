@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from typing import Any
 
 import click
@@ -28,6 +30,12 @@ seed_option = click.option(
     "--seed", metavar="N", type=int, default=0, show_default=True, help="Of everything random."
 )
 strict_option = click.option("--strict", is_flag=True, help="Stop at a file that cannot be used.")
+cluster_option = click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    default="",
+    help="Dask scheduler whose workers to use, such as tcp://host:8786, or local.",
+)
 
 _common = [
     click.option(
@@ -46,12 +54,29 @@ def with_common(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def run_job(job: Callable[..., Any], jobs: int | None, quiet: bool, patient: bool = False) -> Any:
-    """Run a job with workers and a progress display; give it both by name."""
-    from smalti.plugin.terminal import run, shown, workers
+def run_job(
+    job: Callable[..., Any],
+    jobs: int | None,
+    quiet: bool,
+    *,
+    cluster: str = "",
+    patient: bool = False,
+) -> Any:
+    """Run a job with workers, here or on a cluster, and progress; give it both by name."""
+    from smalti.plugin.pool import workers
+    from smalti.plugin.terminal import run, shown
 
-    with shown(quiet) as show, workers(jobs or os.cpu_count() or 1) as pool:
-        return run(lambda progress: job(executor=pool, progress=progress), show, patient=patient)
+    count = jobs or os.cpu_count() or 1
+    with shown(quiet) as show, _on(cluster, count) if cluster else workers(count) as executor:
+        return run(
+            lambda progress: job(executor=executor, progress=progress), show, patient=patient
+        )
+
+
+def _on(address: str, jobs: int) -> AbstractContextManager[Executor]:
+    from smalti.plugin.cluster import cluster
+
+    return cluster(address, jobs)
 
 
 def columns_by_rows(value: str | tuple[int, int]) -> tuple[int, int]:

@@ -8,6 +8,7 @@ import click
 from smalti.plugin import report
 from smalti.plugin.options import (
     EXIT_CODES,
+    cluster_option,
     columns_by_rows,
     dpi_option,
     quality_option,
@@ -261,11 +262,13 @@ def _variants(value: str | tuple[str, ...]) -> tuple[str, ...]:
     help="Say what more photos would bring, from parts of them; write nothing.",
 )
 @strict_option
+@cluster_option
 @with_common
 def photo(
     output: str | None,
     dry_run: bool,
     explain: bool,
+    cluster: str,
     jobs: int | None,
     as_json: bool,
     debug: bool,
@@ -287,16 +290,16 @@ def photo(
     from smalti.plan import forecast
 
     if dry_run:
-        ahead = run_job(lambda **how: forecast(request, **how), jobs, quiet)
+        ahead = run_job(lambda **how: forecast(request, **how), jobs, quiet, cluster=cluster)
         report.tell(ahead.report(), report.forecast_text(ahead), as_json=as_json, quiet=quiet)
         return
     if explain:
         from smalti.supply import explain as explained
 
-        supply = run_job(lambda **how: explained(request, **how), jobs, quiet)
+        supply = run_job(lambda **how: explained(request, **how), jobs, quiet, cluster=cluster)
         report.tell(supply.report(), report.supply_text(supply), as_json=as_json, quiet=quiet)
         return
-    made = run_job(lambda **how: make_mosaic(request, **how), jobs, quiet)
+    made = run_job(lambda **how: make_mosaic(request, **how), jobs, quiet, cluster=cluster)
     if not quiet:
         report.warn_skipped(made.skipped)
         report.warn_small(made)

@@ -10,7 +10,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import Any, TextIO, TypeVar
@@ -96,47 +95,6 @@ def _wait(done: Event, stop: Event, final: Event) -> None:
             heard = now
         if time.monotonic() > deadline:
             raise Cancelled
-
-
-@contextmanager
-def workers(jobs: int) -> Iterator[ProcessPoolExecutor | None]:
-    """Open a pool of processes, and leave none behind; None for a single job.
-
-    Processes start when the first work is handed to them.
-    """
-    if jobs == 1:
-        yield None
-        return
-    import multiprocessing
-
-    # A forked copy of a process with threads may hang; a spawned one is the same everywhere.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_serve)
-    try:
-        yield pool
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _serve() -> None:
-    """Leave Ctrl-C, which reaches the whole group of processes, to the parent; end with it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End when the parent does: one that was killed could not say so."""
-    import multiprocessing
-
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 @contextmanager

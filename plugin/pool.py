@@ -1,0 +1,252 @@
+"""Processes of this machine as an executor that outlives them: each may crash, hang or swell.
+
+pebble starts and replaces them; here are what a lost one is called, how much memory and
+how many threads each may have, and that none is left behind.
+"""
+
+import os
+import pickle
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Executor, Future
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from smalti.core.errors import SmaltiError, WorkerLost
+from smalti.core.progress import Bounded
+
+if TYPE_CHECKING:
+    from pebble import ProcessPool
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+THREADS = tuple(
+    f"{name}_NUM_THREADS"
+    for name in ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMEXPR", "NUMBA")
+)
+"""Variables that say how many threads the libraries of a process start."""
+
+_LEAST_MEMORY = 3_000_000_000  # bytes: the largest photo that is read, in float
+_RESENT = 3  # times that work is sent again which a broken pool had not yet begun
+
+
+@contextmanager
+def workers(jobs: int) -> Iterator["Pool | None"]:
+    """Open a pool of processes, and leave none behind; None for a single job.
+
+    Processes start when the first work is handed to them.
+    """
+    if jobs == 1:
+        yield None
+        return
+    with Pool(jobs) as pool:
+        yield pool
+
+
+class Pool(Executor):
+    """Processes that are replaced when they are lost; who gave them work hears `WorkerLost`.
+
+    Parameters
+    ----------
+    jobs : int
+        Processes.
+    memory : int, optional
+        Bytes of address space that one may take; its share of the machine's memory
+        without. Only POSIX systems keep to it, and macOS does not.
+    """
+
+    def __init__(self, jobs: int, memory: int | None = None) -> None:
+        self.workers = jobs
+        self.memory = memory or max(_LEAST_MEMORY, _physical_memory() // (jobs + 1))
+        self._pools: list[ProcessPool] = []  # the last is at work, the others broke
+        self._begun: set[Future[bytes]] = set()
+        self._closed = False
+        self._lock = Lock()
+
+    @property
+    def busy(self) -> bool:
+        """Whether any work is under way."""
+        return bool(self._begun)
+
+    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        """Have a worker call a function; a `Bounded` one in no more than its seconds."""
+        return answered(partial(self.send, limit_of(fn)), packed(fn, *args, **kwargs))
+
+    def send(self, seconds: float | None, work: bytes) -> Future[bytes]:
+        """Have a worker do packed work."""
+        outcome: Future[bytes] = Future()
+        with self._lock:
+            self._begun.add(outcome)
+        outcome.add_done_callback(self._begun.discard)
+        self._start(outcome, seconds, work, _RESENT)
+        return outcome
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = True) -> None:
+        """End all processes at once; what they were at is cancelled."""
+        with self._lock:
+            self._closed = True
+            pools, begun = self._pools, list(self._begun)
+            self._pools = []
+        for outcome in begun:
+            outcome.cancel()
+        for pool in pools:
+            pool.stop()
+            pool.join()
+
+    def _start(
+        self, outcome: Future[bytes], seconds: float | None, work: bytes, resent: int
+    ) -> None:
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the pool is closed")
+            if not self._pools or not self._pools[-1].active:
+                self._pools.append(_new_pool(self.workers, self.memory))
+            inner = self._pools[-1].schedule(_do, (work,), timeout=seconds)
+
+        def settle(inner: Future[bytes]) -> None:
+            try:
+                result = inner.result()
+            except BrokenProcessPool as error:
+                if resent and not self._closed:
+                    self._start(outcome, seconds, work, resent - 1)
+                else:
+                    _settle(outcome, b"", WorkerLost(f"all workers were lost ({error})"))
+            except CancelledError:
+                outcome.cancel()
+                _settle(outcome, b"")
+            except BaseException as error:
+                _settle(outcome, b"", self._lost(error, seconds))
+            else:
+                _settle(outcome, result)
+
+        outcome.add_done_callback(lambda _: inner.cancel() if outcome.cancelled() else None)
+        inner.add_done_callback(settle)
+
+    def _lost(self, error: BaseException, seconds: float | None) -> BaseException:
+        """Say in words how a worker was lost."""
+        from pebble import ProcessExpired
+
+        match error:
+            case TimeoutError():
+                return WorkerLost(f"it took longer than {seconds:g} s")
+            case MemoryError():
+                return WorkerLost(f"it takes more than {self.memory / 1e9:.1f} GB of memory")
+            case ProcessExpired(exitcode=int(code)) if -code == getattr(signal, "SIGKILL", 0):
+                return WorkerLost("its worker was killed; the system may be short of memory")
+            case ProcessExpired(exitcode=int(code)) if code < 0:
+                name = signal.strsignal(-code) or f"signal {-code}"
+                return WorkerLost(f"its worker crashed ({name.lower()})")
+            case ProcessExpired(exitcode=code):
+                return WorkerLost(f"its worker ended with code {code}")
+        return error
+
+
+def packed(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> bytes:
+    """Pack a call, so that only who does it unpacks it and has to import what it is about."""
+    return pickle.dumps((fn, args, kwargs), pickle.HIGHEST_PROTOCOL)
+
+
+def limit_of(fn: Callable[..., Any]) -> float | None:
+    """Seconds that a call may take."""
+    return fn.seconds if isinstance(fn, Bounded) else None
+
+
+def answered(send: Callable[[bytes], Future[bytes]], work: bytes) -> Future[Any]:
+    """Send packed work, and unpack what comes back: a result, or an error of the work itself."""
+    outcome: Future[Any] = Future()
+    inner = send(work)
+
+    def settle(inner: Future[bytes]) -> None:
+        try:
+            error, result = pickle.loads(inner.result())
+        except CancelledError:
+            _settle(outcome, None, WorkerLost("it was given up"))
+        except BaseException as failure:
+            _settle(outcome, None, failure)
+        else:
+            _settle(outcome, result, error)
+
+    outcome.add_done_callback(lambda _: inner.cancel() if outcome.cancelled() else None)
+    inner.add_done_callback(settle)
+    return outcome
+
+
+def _settle(outcome: Future[R], result: R, error: BaseException | None = None) -> None:
+    if not outcome.set_running_or_notify_cancel():
+        return
+    if error is None:
+        outcome.set_result(result)
+    else:
+        outcome.set_exception(error)
+
+
+def _do(work: bytes) -> bytes:
+    """Unpack a call, do it, and pack what comes of it."""
+    error = result = None
+    try:
+        function, args, kwargs = pickle.loads(work)
+        result = function(*args, **kwargs)
+    except MemoryError:
+        raise
+    except Exception as failure:
+        if not isinstance(failure, SmaltiError):
+            failure.add_note(f"in a worker process:\n{traceback.format_exc()}")
+        error = failure
+    return pickle.dumps((error, result), pickle.HIGHEST_PROTOCOL)
+
+
+def _new_pool(jobs: int, memory: int) -> "ProcessPool":
+    import multiprocessing
+
+    from pebble import ProcessPool
+
+    # A forked copy of a process with threads may hang; a spawned one is the same everywhere.
+    context = multiprocessing.get_context("spawn")
+    return ProcessPool(jobs, initializer=_serve, initargs=(memory,), context=context)
+
+
+def _serve(memory: int) -> None:
+    """Prepare a worker, before it imports anything of the work.
+
+    Ctrl-C reaches the whole group of processes and is the parent's; a polite kill ends it
+    whatever library is busy. Several workers with all threads each would be more than there
+    are cores.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(ImportError, ValueError, OSError):  # no such module, or a lower limit is set
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_AS, (memory, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+def _end_with_parent() -> None:
+    """End when the parent does: one that was killed could not say so."""
+    import multiprocessing
+
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _physical_memory() -> int:
+    """Bytes that all processes here may have; 0 where the system does not say."""
+    if sys.platform == "win32":
+        return 0
+    found = 0
+    with suppress(ValueError, OSError):
+        found = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with suppress(ValueError, OSError):  # in a container there may be less, or "max"
+        found = min(found, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return found

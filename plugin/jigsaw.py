@@ -221,5 +221,5 @@ def jigsaw(
         lambda **how: make_mosaic(request, **how), jobs, quiet, patient=request.keep_partial
     )
     if not quiet:
-        report.warn_skipped(made.skipped)
+        report.warn_skipped(made.skipped, made.output)
     report.tell(made.report(), report.summary(made), as_json=as_json, quiet=quiet)

@@ -1,15 +1,16 @@
 # make demo    a photomosaic and a jigsaw from assets/, in demo/
 # make test    everything CI asks: lint, types, tests
-# make test-slow   what takes minutes: faults and sizes in full
+# make test-slow        what takes minutes, or gigabytes (needs ../shared/data)
 # make test-gimp-next   the same plug-in in GIMP 3.2
 # make test-krita       the plug-in for Krita, in Krita 5
+# make fuzz             an hour of fuzzing every parser, guided by coverage (FUZZ_SECONDS=3600)
 # make format  tidy the code
 # make bench   the tables and plots of docs/ (needs ../shared/data)
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow test-gimp-next test-krita format bench clean
+.PHONY: demo test test-slow test-gimp-next test-krita fuzz format bench clean
 .DELETE_ON_ERROR:
 
 demo: .venv/smalti.stamp
@@ -42,6 +43,11 @@ test-krita: .venv/test.stamp
 	@sh tests/need_krita.sh
 	SMALTI_KRITA=1 $(BIN)/python -m pytest -s tests/test_krita_real.py
 
+FUZZ_SECONDS ?= 3600
+fuzz: .venv/test.stamp
+	$(BIN)/pip install --disable-pip-version-check -q -e '.[fuzz]'
+	PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ_SECONDS)
+
 format: .venv/test.stamp
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -50,6 +56,7 @@ bench: .venv/test.stamp
 	$(BIN)/python -m bench photo
 	$(BIN)/python -m bench solvers
 	$(BIN)/python -m bench jigsaw
+	$(BIN)/python -m bench forecast
 
 clean:
 	rm -rf .venv demo build *.egg-info

@@ -1,5 +1,7 @@
 """What can go wrong, as one family: catch `SmaltiError` and show its message."""
 
+_LONGEST = 1000  # characters of a message; it may quote a value that is megabytes long
+
 
 class SmaltiError(Exception):
     """Anything smalti reports in words; the base of the family.
@@ -9,6 +11,11 @@ class SmaltiError(Exception):
     """
 
     exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        end = _LONGEST // 2
+        whole = len(message) <= _LONGEST
+        super().__init__(message if whole else f"{message[:end]} ... {message[-end:]}")
 
 
 class BadInput(SmaltiError):

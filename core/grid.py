@@ -176,15 +176,16 @@ def board(grid: Grid, boxes: NDArray[np.intp]) -> NDArray[np.intp]:
     ValueError
         If the boxes leave a unit out, overlap, or reach outside.
     """
-    cover = np.full((grid.rows, grid.columns), -1)
-    area = 0
-    for cell, (left, top, side) in enumerate(boxes.tolist()):
-        cover[top : top + side, left : left + side] = cell
-        area += side * side
+    fault = ValueError("the cells do not cover the grid, each unit once")
     inside = (boxes[:, :2] >= 0).all() and (boxes[:, 2] >= 1).all()
     inside = inside and (boxes[:, :2] + boxes[:, 2:] <= (grid.columns, grid.rows)).all()
-    if not inside or area != grid.cells or (cover < 0).any():
-        raise ValueError("the cells do not cover the grid, each unit once")
+    if not inside or (boxes[:, 2] ** 2).sum() != grid.cells:
+        raise fault
+    cover = np.full((grid.rows, grid.columns), -1)
+    for cell, (left, top, side) in enumerate(boxes.tolist()):
+        cover[top : top + side, left : left + side] = cell
+    if (cover < 0).any():
+        raise fault
     return cover
 
 

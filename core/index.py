@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import PIL
 
-from smalti.core.errors import UnusablePicture, WorkerLost
+from smalti.core.errors import UnusablePicture, WorkerLost, printable
 from smalti.core.progress import Progress, Step, each_result, silent
 from smalti.core.source import Source, stamp
 
@@ -24,6 +24,10 @@ _SENT = 40  # files a task of an executor: half a second's, for a cluster takes 
 _CHUNK_S = 8.0  # after which the worker of a task is given up, and its files read one by one
 _FILE_S = 20.0  # after which one file's is
 _ENOUGH_S = 2.0  # after which a task leaves the rest of slow files to others
+
+_COLUMNS = (
+    "path BLOB, part TEXT, length INTEGER, changed_ns INTEGER, data BLOB, reason TEXT, reader TEXT"
+)
 
 
 class Look(NamedTuple):
@@ -51,6 +55,7 @@ def looks(
     *,
     kind: str,
     limits: str = "",
+    usable: Callable[[bytes], bool] = bool,
     text: str = "",
     index: Path | None = None,
     executor: Executor | None = None,
@@ -69,6 +74,9 @@ def looks(
         the data: what is there in another form is removed, and learned again.
     limits : str
         What a refusal depends on; under other limits it is tried again.
+    usable : callable
+        Whether what was remembered can be what `learn` returned; else the file is
+        read again. An index is a file like any other, and may hold anything.
     text : str
         What the reading is called, for people.
     index : Path, optional
@@ -85,7 +93,7 @@ def looks(
             if done % 1000 == 0:
                 progress(Step("index", done - len(unread), len(sources), "looking for changes"))
             look = known.get(source)
-            if look is None:
+            if look is None or not (look.reason or usable(look.data)):
                 unread.append(done)
             else:
                 yield done, look
@@ -173,16 +181,17 @@ class _Index:
                     self._database.execute("PRAGMA synchronous = NORMAL")
                     self._remove_other_forms(self._database)
                     self._database.execute(
-                        f"CREATE TABLE IF NOT EXISTS {kind} (path BLOB, part TEXT, "
-                        "length INTEGER, changed_ns INTEGER, data BLOB, reason TEXT, "
-                        "reader TEXT, PRIMARY KEY (path, part))"
+                        f"CREATE TABLE IF NOT EXISTS {kind} ({_COLUMNS}, PRIMARY KEY (path, part))"
                     )
 
     def _remove_other_forms(self, database: sqlite3.Connection) -> None:
         """Remove what an older Smalti, or a newer one, knew of the same files."""
         tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         for (name,) in tables:
-            if name != self._kind and name.rstrip(digits) == self._kind.rstrip(digits):
+            if name.rstrip(digits) != self._kind.rstrip(digits):
+                continue
+            columns = database.execute(f"PRAGMA table_info({name})").fetchall()
+            if name != self._kind or ", ".join(f"{c[1]} {c[2]}" for c in columns) != _COLUMNS:
                 database.execute(f"DROP TABLE IF EXISTS {name}")
 
     def get(self, source: Source) -> Look | None:
@@ -196,8 +205,10 @@ class _Index:
                 "WHERE path = ? AND part = ? AND length = ? AND changed_ns = ?",
                 (os.fsencode(source.file), source.part, *state),
             ).fetchone()
-            if row and (not row[1] or row[2] == self._reader):
-                return Look(state, *row[:2])
+            # SQLite's types are hints: any column may hold anything.
+            if row and isinstance(row[0], bytes) and isinstance(row[1], str):
+                if not row[1] or row[2] == self._reader:
+                    return Look(state, row[0], printable(row[1]))
         return None
 
     def put(self, sources: Sequence[Source], looks: Sequence[Look]) -> None:

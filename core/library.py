@@ -33,6 +33,7 @@ THUMB = 48
 
 # What is remembered of a photo; when any of it changes, so must the name.
 _KIND = "photos2"
+_LONGEST_SIDE = 2**31  # px, of any picture there is
 _PHOTO = np.dtype([("size", "i8", 2), ("thumb", "u1", (THUMB, THUMB, 3)), ("print", FINGERPRINT)])
 
 
@@ -129,6 +130,7 @@ def scan(
         partial(_look_at, max_pixels=max_pixels),
         kind=_KIND,
         limits=f"{max_pixels} px",
+        usable=_is_look,
         text="reading photos",
         index=index,
         executor=executor,
@@ -172,6 +174,13 @@ def _look_at(source: Source, *, max_pixels: int) -> bytes:
     photo["size"], photo["thumb"] = size, thumbnails(pixels[None])
     photo["print"] = fingerprints(photo["thumb"])
     return photo.tobytes()
+
+
+def _is_look(data: bytes) -> bool:
+    if len(data) != _PHOTO.itemsize:
+        return False
+    size = np.frombuffer(data, _PHOTO)["size"]
+    return bool((size >= 1).all() and (size <= _LONGEST_SIDE).all())
 
 
 def thumbnails(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -1,6 +1,7 @@
 """Where photos are: folders, files, globs, zip archives, sheets and arrays."""
 
 import fnmatch
+import math
 import os
 import re
 import zipfile
@@ -26,7 +27,8 @@ _EXTENSIONS = frozenset(
     ".jpg .jpeg .jpe .jfif .mpo .png .apng .gif .webp .bmp .dib .tif .tiff .ppm .pgm .pbm .pnm "
     ".tga .jp2 .j2k .jpx .jpf .avif .avifs .heic .heics .heif .heifs .hif .svg".split()
 )
-_CELL = re.compile(r"([1-9]\d*)(?:x([1-9]\d*))?")
+_CELL = re.compile(r"([1-9]\d{0,8})(?:x([1-9]\d{0,8}))?")
+_TILE_PART = re.compile(rf"(?:{_CELL.pattern}:)?\d{{1,9}}")
 _DEMO_CELL = "32"  # px a side, of the sheet in assets
 
 _MEMBER_LIMIT = 1_000_000_000  # bytes one member of an archive may unpack to
@@ -117,6 +119,21 @@ def named(sources: Sequence[Source], word: str) -> list[int]:
 def is_tile(source: Source) -> bool:
     """Say whether a photo lies in a sheet or array, which is read as a whole."""
     return bool(source.part) and not _has_extension(source.file, ".zip")
+
+
+def check_source(source: Source) -> None:
+    """Refuse what `expand` would never list, such as a project file may name.
+
+    Raises
+    ------
+    ValueError
+        Saying what it is.
+    """
+    os.fsencode(source.file)  # a lone surrogate names no file; UnicodeEncodeError says so
+    if "\0" in source.file:
+        raise ValueError("a file's name has a zero byte in it")
+    if is_tile(source) and not _TILE_PART.fullmatch(source.part):
+        raise ValueError(f"there is no tile {source.part[:80]!r} of a sheet")
 
 
 def expand(photos: Sequence[str]) -> tuple[list[Source], list[Skipped]]:
@@ -345,8 +362,13 @@ def _cut(file: str, cell: str) -> NDArray[np.uint8]:
 
 def _load(file: str) -> NDArray[np.uint8]:
     try:
-        with np.load(file, allow_pickle=False) as arrays:
-            tiles: NDArray[np.uint8] = arrays["tiles"]
+        with zipfile.ZipFile(file) as archive:
+            member = archive.getinfo("tiles.npy")
+            _refuse_bomb(member)
+            with archive.open(member) as opened:
+                tiles: NDArray[np.uint8] = np.lib.format.read_array(opened, allow_pickle=False)
+    except UnusablePicture:
+        raise
     except Exception as error:  # numpy, zipfile and zlib have each their own
         raise BadInput(_no_tiles(file)) from error
     if tiles.dtype != np.uint8 or tiles.ndim != 4 or tiles.shape[3] != 3 or not tiles.size:
@@ -372,12 +394,14 @@ def _unpack(source: Source) -> bytes:
     member = archive.getinfo(source.part)
     if member.flag_bits & 1:
         raise ValueError("it is encrypted")
-    ratio = member.file_size / max(1, member.compress_size)
-    if member.file_size > _MEMBER_LIMIT or (
-        member.file_size > _RATIO_FROM and ratio > _RATIO_LIMIT
-    ):
-        raise ValueError(f"it would unpack to {member.file_size / 1e6:,.0f} MB")
+    _refuse_bomb(member, _MEMBER_LIMIT)
     return archive.read(member)  # never more than the size it declares
+
+
+def _refuse_bomb(member: zipfile.ZipInfo, limit: float = math.inf) -> None:
+    ratio = member.file_size / max(1, member.compress_size)
+    if member.file_size > limit or (member.file_size > _RATIO_FROM and ratio > _RATIO_LIMIT):
+        raise ValueError(f"it would unpack to {member.file_size / 1e6:,.0f} MB")
 
 
 def _is_picture_name(name: str) -> bool:

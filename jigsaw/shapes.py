@@ -39,6 +39,8 @@ _SOLID = 0.85  # of the pixels inside a contour must be opaque: gaps show as hol
 _RECTANGLE = 0.985  # of its upright box filled; 64 points cut 0.2 % off at a box's corners
 _AROUND = (128, 128, 128)  # what twins are compared on
 
+_FARTHEST = 1e6  # no outline, size or colour is beyond it, px or units of CIELAB
+
 # What is remembered of a shape; when any of it changes, so must the name.
 _KIND = "shapes2"
 _SHAPE = np.dtype(
@@ -164,6 +166,7 @@ def scan_shapes(
         sources,
         _look_at,
         kind=_KIND,
+        usable=_is_look,
         text="outlining shapes",
         index=index,
         executor=executor,
@@ -195,6 +198,14 @@ def scan_shapes(
         skipped=tuple(unusable),
         **fields,
     )
+
+
+def _is_look(data: bytes) -> bool:
+    if len(data) != _SHAPE.itemsize:
+        return False
+    shape = np.frombuffer(data, _SHAPE)
+    numbers = [shape[name] for name in _SHAPE.names or () if shape[name].dtype.kind == "f"]
+    return all(bool((np.abs(n) <= _FARTHEST).all()) for n in numbers) and bool(shape["size"] > 0)
 
 
 def _look_at(source: Source) -> bytes:

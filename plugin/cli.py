@@ -259,14 +259,14 @@ def library_check(
     report.tell(values, "\n".join(lines), as_json=as_json, quiet=quiet)
 
 
-@smalti.command()
+@smalti.command(epilog="Exit codes: 0 all is well, 1 something is to be mended.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as one JSON object.")
 def doctor(as_json: bool) -> None:
     """Check what smalti depends on, and say how to mend what is wrong."""
     from smalti.plugin.doctor import examine
 
     findings = examine()
-    lines = [f"{'ok  ' if f.fine else 'MEND'}  {f.what:<14} {f.found}" for f in findings]
+    lines = [f"{'ok  ' if f.fine else 'MEND'}  {f.what:<15} {f.found}" for f in findings]
     values = {f.what: {"ok": f.fine, "found": f.found} for f in findings}
     report.tell(values, "\n".join(lines), as_json=as_json, quiet=False)
     if not all(f.fine for f in findings):

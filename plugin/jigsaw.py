@@ -237,5 +237,5 @@ def jigsaw(
         patient=request.keep_partial,
     )
     if not quiet:
-        report.warn_skipped(made.skipped)
+        report.warn_skipped(made.skipped, made.output)
     report.tell(made.report(), report.summary(made), as_json=as_json, quiet=quiet)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from smalti.mosaic import Mosaic
 
 _NAMED = 5  # files left out that are named; the others are counted
+_MOST_JOBS = 1024
+_FARTHEST = 1e7  # px of the image that a point of a line may lie away
 _LINE_PX = 3  # width of a path drawn as a border
 _PREVIEW_CELLS = 400
 _PREVIEW_TILES = 60
@@ -102,7 +104,7 @@ def parse_job(line: bytes, folder: Path, protocol: int) -> Job:
     known = {"request", "target", "mask", "areas", "lines", "result", "layers", "paths", "preview",
              "jobs"}  # fmt: skip
     if strange := sorted(values.keys() - known):
-        raise BadInput(f"the job has {strange[0]!r}: it can have {', '.join(sorted(known))}")
+        raise BadInput(f"the job has {strange[0]!r:.80}: it can have {', '.join(sorted(known))}")
     rasters = {
         what: None if values.get(what) is None else parse_raster(values[what], what, folder)
         for what in ("target", "mask")
@@ -114,8 +116,8 @@ def parse_job(line: bytes, folder: Path, protocol: int) -> Job:
     if size not in ("target", "full", "larger"):
         raise BadInput(f"result is {size!r:.80}: target, full or larger")
     jobs = values.get("jobs") or os.cpu_count() or 1
-    if not isinstance(jobs, int) or isinstance(jobs, bool) or jobs < 1:
-        raise BadInput(f"jobs is {jobs!r:.80}: a number of processes, 1 or more")
+    if not isinstance(jobs, int) or isinstance(jobs, bool) or not 1 <= jobs <= _MOST_JOBS:
+        raise BadInput(f"jobs is {jobs!r:.80}: a number of processes, 1 to {_MOST_JOBS}")
     return Job(
         folder,
         _request(values.get("request"), rasters["target"]),
@@ -149,9 +151,12 @@ def _flag(values: dict[str, Any], name: str) -> bool:
 
 def _lines(values: Any) -> Lines:
     try:
-        return tuple(tuple((float(x), float(y)) for x, y in line) for line in values)
+        lines = tuple(tuple((float(x), float(y)) for x, y in line) for line in values)
     except (TypeError, ValueError, OverflowError):
         raise BadInput("lines are lists of [x, y] points, px of the image") from None
+    if not all(abs(number) <= _FARTHEST for line in lines for point in line for number in point):
+        raise BadInput(f"a point of the lines lies beyond {_FARTHEST:,.0f} px")
+    return lines
 
 
 def run_job(job: Job, progress: "Progress", say: Say) -> dict[str, Any]:

@@ -286,8 +286,8 @@ def photo(
     if not output and not dry_run and not explain:
         raise click.UsageError("say what to write: -o mosaic.jpg, or -o mosaic.html to zoom into")
     request = Photomosaic(output=output or "", **asked)
+    from smalti.forecast import forecast
     from smalti.mosaic import make_mosaic
-    from smalti.plan import forecast
 
     if dry_run:
         ahead = run_job(lambda **how: forecast(request, **how), jobs, quiet, cluster=cluster)
@@ -301,7 +301,7 @@ def photo(
         return
     made = run_job(lambda **how: make_mosaic(request, **how), jobs, quiet, cluster=cluster)
     if not quiet:
-        report.warn_skipped(made.skipped)
+        report.warn_skipped(made.skipped, made.output)
         report.warn_small(made)
         report.warn_near(made)
     report.tell(made.report(), report.summary(made), as_json=as_json, quiet=quiet)

@@ -1,6 +1,7 @@
 """Pixels as editors hand them over: raw files, described in a few words of JSON."""
 
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,11 +59,11 @@ def parse_raster(values: Any, what: str, folder: Path) -> Raster:
         raise BadInput(f"{what} is {values!r:.80}: a raster is an object with file, width, ...")
     known = {"file", "width", "height", "format", "stride", "profile", "x", "y"}
     if strange := sorted(values.keys() - known):
-        raise BadInput(f"{what} has {strange[0]!r}: a raster has {', '.join(sorted(known))}")
+        raise BadInput(f"{what} has {strange[0]!r:.80}: a raster has {', '.join(sorted(known))}")
     width, height = (_whole(values, name, what, 1) for name in ("width", "height"))
     kind = values.get("format")
     if kind not in FORMATS:
-        raise BadInput(f"format of {what} is {kind!r}: one of {', '.join(FORMATS)}")
+        raise BadInput(f"format of {what} is {kind!r:.80}: one of {', '.join(FORMATS)}")
     channels, depth = kind.split()
     row = width * _CHANNELS[channels] * _DEPTHS[depth]
     stride = _whole(values, "stride", what, row, row, most=2**40)
@@ -95,7 +96,7 @@ def _whole(
 ) -> int:
     value = values.get(name, default)
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise BadInput(f"{name} of {what} is {value!r}: a whole number from {least} to {most}")
+        raise BadInput(f"{name} of {what} is {value!r:.80}: a whole number from {least} to {most}")
     return value
 
 
@@ -104,7 +105,7 @@ def _inside(name: Any, what: str, folder: Path) -> Path:
     if not isinstance(name, str) or not name or Path(name).name != name:
         raise BadInput(f"file of {what} is {name!r:.80}: a name in the job's folder, no path")
     file = folder / name
-    if not file.is_file():
+    if not os.path.isfile(file):  # Path.is_file fails on a name that is too long
         raise BadInput(f"{what} is not there: {name} is no file in the job's folder")
     return file
 

@@ -1,6 +1,7 @@
 """What the command line says of a result, in words and as values."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,14 +10,19 @@ import click
 from smalti.core.errors import printable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from smalti.core.source import Skipped
     from smalti.flat_mosaic import FlatMosaic
+    from smalti.forecast import Forecast
     from smalti.grid_mosaic import GridMosaic
     from smalti.jigsaw_mosaic import JigsawMosaic
     from smalti.mosaic import Mosaic
-    from smalti.plan import Forecast
     from smalti.supply import Supply
 
+_NAMED = 20  # files left out for one reason, up to which each is named
+_EXAMPLES = 3
+_NUMBER = re.compile(r"\d[\d,.]*")
 _SMALL_CM = 1.3  # a tile printed smaller than this can hardly be made out
 
 
@@ -33,10 +39,39 @@ def skipped_values(skipped: "Sequence[Skipped]") -> list[dict[str, str]]:
     return [{"file": printable(s.file), "reason": s.reason} for s in skipped]
 
 
-def warn_skipped(skipped: "Sequence[Skipped]") -> None:
-    """Name every file left out, on stderr."""
-    for skip in skipped:
-        click.echo(f"smalti: left out {printable(skip.file)}: {skip.reason}", err=True)
+def warn_skipped(skipped: "Sequence[Skipped]", output: "Path | None" = None) -> None:
+    """Name files left out, on stderr; of more than a few of one kind, some and their number.
+
+    Parameters
+    ----------
+    skipped : sequence of Skipped
+    output : Path, optional
+        The picture, beside which all are written down where not all are named.
+    """
+    kinds: dict[str, list[Skipped]] = {}
+    for skip in skipped:  # reasons that differ in their numbers alone are of one kind
+        kinds.setdefault(_NUMBER.sub("#", skip.reason), []).append(skip)
+    many = False
+    for alike in kinds.values():
+        if len(alike) <= _NAMED:
+            for skip in alike:
+                click.echo(f"smalti: left out {printable(skip.file)}: {skip.reason}", err=True)
+            continue
+        many = True
+        first = ", ".join(printable(skip.file) for skip in alike[:_EXAMPLES])
+        click.echo(
+            f"smalti: left out {len(alike):,} files: {alike[0].reason}: {first}, ...", err=True
+        )
+    if not many:
+        return
+    where = "`smalti library check` names them"
+    if output is not None:
+        from smalti.core.atomic import write_bytes
+
+        file = output.with_suffix(".skipped.json")
+        write_bytes(file, json.dumps(skipped_values(skipped), indent=1).encode("ascii"))
+        where = f"all are named in {printable(str(file))}"
+    click.echo(f"smalti: left out {len(skipped):,} files in all; {where}", err=True)
 
 
 def warn_small(made: "GridMosaic") -> None:
@@ -165,7 +200,7 @@ def forecast_text(ahead: "Forecast") -> str:
             f"photos  {v['photos']:,}, {v['different']:,} of them different, {use}",
             f"size    {v['width']} x {v['height']} px, {print_size}",
             f"needs   about {v['memory_mb']:,} MB of memory, {v['disk_mb']:,} MB of disk, "
-            f"{v['seconds']:,} s",
+            f"{v['seconds']:,} s of one core",
         ]
     )
 

@@ -16,6 +16,7 @@ from typing import Any, TextIO, TypeVar
 
 from smalti.core.errors import Cancelled
 from smalti.core.progress import Progress, Step
+from smalti.plugin.remaining import Remaining, spelled
 
 R = TypeVar("R")
 
@@ -118,7 +119,6 @@ def _bars(stream: TextIO) -> Iterator[Progress]:
         SpinnerColumn,
         TextColumn,
         TimeElapsedColumn,
-        TimeRemainingColumn,
     )
     from rich.progress import Progress as Bars
 
@@ -128,9 +128,10 @@ def _bars(stream: TextIO) -> Iterator[Progress]:
         BarColumn(bar_width=28),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}"),
     ]
     tasks: dict[str, Any] = {}
+    remaining: dict[str, Remaining] = {}
     with Bars(*columns, console=Console(file=stream)) as bars:
 
         def progress(step: Step) -> None:
@@ -138,28 +139,32 @@ def _bars(stream: TextIO) -> Iterator[Progress]:
             if what not in tasks:
                 for task in tasks.values():  # one thing ends where the next begins
                     bars.update(task, total=bars.tasks[task].total or 1)
-                    bars.update(task, completed=bars.tasks[task].total)
-                tasks[what] = bars.add_task(what, total=step.total or None)
-            bars.update(tasks[what], completed=step.done, total=step.total or None)
+                    bars.update(task, completed=bars.tasks[task].total, left="")
+                tasks[what] = bars.add_task(what, total=step.total or None, left="")
+                remaining[what] = Remaining()
+            left = spelled(remaining[what](step.done, step.total, time.monotonic()))
+            bars.update(tasks[what], completed=step.done, total=step.total or None, left=left)
 
         yield progress
         for task in tasks.values():
             total = bars.tasks[task].total or 1
-            bars.update(task, total=total, completed=total)
+            bars.update(task, total=total, completed=total, left="")
 
 
 def _lines(stream: TextIO) -> Progress:
     """Print a line when something begins that takes longer, and every ten seconds of it."""
-    current, due = "", 0.0
+    current, due, remaining = "", 0.0, Remaining()
 
     def progress(step: Step) -> None:
-        nonlocal current, due
+        nonlocal current, due, remaining
         what, now = step.text or step.phase, time.monotonic()
         if what != current:
-            current, due = what, now + _SLOW_S
-        elif now >= due and (step.done < step.total or not step.total):
+            current, due, remaining = what, now + _SLOW_S, Remaining()
+        left = remaining(step.done, step.total, now)
+        if now >= due and (step.done < step.total or not step.total):
             due = now + _LINE_S
             share = f" {step.done:,} of {step.total:,}" if step.total else " ..."
-            print(f"{what}{share}", file=stream, flush=True)
+            until = f", {spelled(left)}" if left is not None else ""
+            print(f"{what}{share}{until}", file=stream, flush=True)
 
     return progress

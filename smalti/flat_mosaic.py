@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from smalti.jigsaw.placement import Placement
 from smalti.jigsaw.pose import Pose
 from smalti.jigsaw.quality import measure_packing
 from smalti.jigsaw.shapes import POINTS
+from smalti.jigsaw_project import posed, sizes
 from smalti.project import picture_of, picture_text, project_path, project_text, real, whole
 from smalti.request import Jigsaw, Request
 from smalti.resources import Stopwatch, peak_mb
@@ -176,18 +177,20 @@ def build_flat(request: Request, data: dict[str, Any], folder: Path) -> FlatProj
     """Make a project of a file's values; for `smalti.project.read_project`."""
     if not isinstance(request, Jigsaw):
         raise TypeError("it is no mosaic of single-colour tiles")
-    size = whole(data["size"], (2,), 1, _MOST_PX).tolist()
-    target = whole(data["target"], (2,), 1, _MOST_PX).tolist()
+    check_request(replace(request, output=""))
+    size, target, scale = sizes(data)
     laid = data["placements"]
     count = len(laid["contour"])
+    if not count or request.kind == "grid":
+        raise ValueError("it has no tiles")
     contours = real(laid["contour"], (count, POINTS, 2), _MOST_PX)
-    poses = real(laid["pose"], (count, 4), _MOST_PX).tolist()
+    poses = posed(laid["pose"], count).tolist()
     containers = whole(laid["container"], (count,), 0, _MOST_PX)
     return FlatProject(
         request=request,
-        size=(size[0], size[1]),
-        target=(target[0], target[1]),
-        scale=float(real(data["scale"], (), 1000)),
+        size=size,
+        target=target,
+        scale=scale,
         placements=tuple(
             Placement(k, int(c), Pose(*p), contour, 0.0)
             for k, (c, p, contour) in enumerate(zip(containers, poses, contours, strict=True))

@@ -181,7 +181,7 @@ def make_photomosaic(
     project = GridProject(request, layout, plan.tile_px)
     compared = min(canvas_px(grid, 1), *grid.tile_size(plan.tile_px))
     goal = canvas(plan.target, grid, compared, plan.background)
-    output, project_file, likeness = _draw(project, goal, compared, executor, progress)
+    output, project_file, likeness = draw(project, goal, compared, executor, progress)
     lap("render")
 
     middles = plan.boxes[:, :2] + plan.boxes[:, 2:] / 2
@@ -285,7 +285,7 @@ def colour_moves(
     return shift, gain, alteration(taken, tiles, shift, gain)
 
 
-def _draw(
+def draw(
     project: GridProject,
     goal: NDArray[np.uint8],
     compared: int,

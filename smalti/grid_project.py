@@ -12,7 +12,8 @@ from smalti.core.features import Variant
 from smalti.core.grid import Grid, board, unit_boxes
 from smalti.core.render import Layout
 from smalti.core.transfer import Transfer
-from smalti.project import absolute, project_text, real, relative, whole
+from smalti.plan import check_values
+from smalti.project import absolute, check_size, project_text, real, relative, whole
 from smalti.request import Photomosaic, Request
 
 _MAX_CELLS = 50_000_000
@@ -74,6 +75,7 @@ def build_grid(request: Request, data: dict[str, Any], folder: Path) -> GridProj
     """Make a project of a file's values; for `smalti.project.read_project`."""
     if not isinstance(request, Photomosaic):
         raise TypeError("it is no photomosaic")
+    check_values(request)
     grid = _grid(data["grid"])
     sources = tuple(absolute(file, part, folder) for file, part in data["photos"])
     kinds = tuple(
@@ -87,8 +89,10 @@ def build_grid(request: Request, data: dict[str, Any], folder: Path) -> GridProj
     if frames.shape != (len(sources), 4) or not _inside(frames[:, :2], frames[:, 2:]):
         raise ValueError("frames are not a window inside each photo")
     laid = data["assignment"]
+    count = len(laid["photo"])
+    if data["boxes"] is None and count != grid.cells:  # before memory is taken for the cells
+        raise ValueError(f"{count} cells are laid, and there are {grid.cells}")
     boxes = _boxes(data["boxes"], grid)
-    count = len(boxes)
     layout = Layout(
         grid=grid,
         sources=sources,
@@ -104,6 +108,8 @@ def build_grid(request: Request, data: dict[str, Any], folder: Path) -> GridProj
     tile_px = int(data["tile_px"])
     if not 1 <= tile_px <= 10_000:
         raise ValueError(f"tile_px is {tile_px}")
+    width, height = grid.tile_size(tile_px)
+    check_size(grid.columns * width, grid.rows * height)
     return GridProject(request, layout, tile_px)
 
 
@@ -111,7 +117,9 @@ def _grid(data: dict[str, Any]) -> Grid:
     columns, rows, aspect = int(data["columns"]), int(data["rows"]), float(data["aspect"])
     if columns < 1 or rows < 1 or columns * rows > _MAX_CELLS or not 0.01 <= aspect <= 100:
         raise ValueError(f"a grid of {columns} x {rows} cells of aspect {aspect} cannot be")
-    left, top, width, height = (float(value) for value in data["window"])
+    left, top, width, height = real(data["window"], (4,), 1e9).tolist()
+    if width <= 0 or height <= 0:
+        raise ValueError(f"the grid covers {width} x {height} px")
     return Grid(columns, rows, aspect, (left, top, width, height))
 
 

@@ -84,6 +84,7 @@ def check_request(r: Jigsaw) -> None:
     check(r.candidates in ("scan", "hashing"), f"candidates is {r.candidates!r}: scan or hashing")
     check(r.shortlist >= 1, f"shortlist is {r.shortlist}: 1 or more shapes")
     check(r.time_limit is None or r.time_limit > 0, f"time-limit is {r.time_limit}: seconds")
+    check(r.seed >= 0, f"seed is {r.seed}: 0 or more")
     check(16 <= r.width <= 100_000, f"width is {r.width}: 16 to 100000 px")
     check(1 <= r.dpi <= 10_000, f"dpi is {r.dpi}: 1 to 10000")
     check(1 <= r.quality <= 100, f"quality is {r.quality}: 1 to 100")

@@ -1,17 +1,29 @@
 """The project of a jigsaw image mosaic."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from smalti.aspect import picture_size
+from smalti.ground import check_request
 from smalti.jigsaw.placement import Placement
 from smalti.jigsaw.pose import Pose
 from smalti.jigsaw.shapes import POINTS, ShapeLibrary
-from smalti.project import absolute, picture_of, picture_text, project_text, real, relative, whole
+from smalti.project import (
+    MOST_RASTER,
+    absolute,
+    check_size,
+    picture_of,
+    picture_text,
+    project_text,
+    real,
+    relative,
+    whole,
+)
 from smalti.request import Jigsaw, Request
 
 _MOST_TILES = 1_000_000
@@ -90,13 +102,14 @@ def build_jigsaw(request: Request, data: dict[str, Any], folder: Path) -> Jigsaw
     """Make a project of a file's values; for `smalti.project.read_project`."""
     if not isinstance(request, Jigsaw):
         raise TypeError("it is no jigsaw")
-    width, height = whole(data["size"], (2,), 1, _MOST_PX).tolist()
-    target = whole(data["target"], (2,), 1, _MOST_PX).tolist()
+    check_request(replace(request, output=""))
+    size, target, scale = sizes(data)
+    width, height = size
     outlines, laid = data["outlines"], data["placements"]
     sources = tuple(absolute(file, part, folder) for file, part in data["shapes"])
     m, n = len(sources), len(laid["tile"])
-    if n > _MOST_TILES:
-        raise ValueError(f"{n} tiles are too many")
+    if not 1 <= n <= _MOST_TILES:
+        raise ValueError(f"it has {n} tiles")
     contours = real(outlines["contour"], (m, POINTS, 2), 100)
     library = outlines_only(
         sources,
@@ -105,18 +118,15 @@ def build_jigsaw(request: Request, data: dict[str, Any], folder: Path) -> Jigsaw
         real(outlines["centroid"], (m, 2), _MOST_PX),
         real(outlines["lab"], (m, 3), 200).astype(np.float32),
     )
-    poses = real(laid["pose"], (n, 4), _MOST_PX)
+    poses = posed(laid["pose"], n)
     shapes = real(laid["contour"], (n, POINTS, 2), _MOST_PX)
     energies = real(laid["energy"], (n,), np.inf)
     tiles = whole(laid["tile"], (n,), 0, m - 1)
     containers = whole(laid["container"], (n,), 0, _MOST_PX)
-    scale = float(data["scale"])
-    if not 0.01 <= scale <= 1000:
-        raise ValueError(f"scale is {scale}")
     return JigsawProject(
         request=request,
-        size=(width, height),
-        target=(target[0], target[1]),
+        size=size,
+        target=target,
         scale=scale,
         library=library,
         placements=tuple(
@@ -129,6 +139,27 @@ def build_jigsaw(request: Request, data: dict[str, Any], folder: Path) -> Jigsaw
         background=picture_of(data["background"]),
         labels=_labels(data.get("labels"), width, height),
     )
+
+
+def sizes(data: dict[str, Any]) -> tuple[tuple[int, int], tuple[int, int], float]:
+    """Read sizes of the raster and of the target, px, and the scale of the picture."""
+    width, height = whole(data["size"], (2,), 1, _MOST_PX).tolist()
+    wide, high = whole(data["target"], (2,), 1, _MOST_PX).tolist()
+    if width * height > MOST_RASTER:
+        raise ValueError(f"its raster is {width} x {height} px")
+    scale = float(data["scale"])
+    if not 0.01 <= scale <= 1000:
+        raise ValueError(f"scale is {scale}")
+    check_size(*picture_size((width, height), (wide, high), scale))
+    return (width, height), (wide, high), scale
+
+
+def posed(values: Any, count: int) -> NDArray[np.float64]:
+    """Read poses, (count, 4)."""
+    poses = real(values, (count, 4), _MOST_PX)
+    if not (poses[:, 1] > 0).all():
+        raise ValueError("a tile has no size")
+    return poses
 
 
 def _coloured(labels: NDArray[np.intp]) -> NDArray[np.uint8]:

@@ -1,11 +1,11 @@
 """What is decided before anything is matched: checks, the library, the grid, the size."""
 
 import math
+import os
 import sys
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from PIL import ImageColor
 
 from smalti.core.constraints import check_supply
 from smalti.core.errors import BadInput
-from smalti.core.features import attention, frames, variants
+from smalti.core.features import attention, frames
 from smalti.core.grid import Grid, board, canvas, columns_and_rows, lay_grid, unit_boxes
 from smalti.core.library import TileLibrary, default_index, scan
 from smalti.core.picture import read_picture
@@ -34,6 +34,8 @@ from smalti.wishes import Limits, limits, locks
 
 _CELLS = 3000  # enough for a face, few enough that each photo is still seen
 _SURPLUS = 0.75  # of the photos are laid by default, so that there is a choice
+_MOST_TILE_PX = 10_000  # wide
+_MOST_CM = 100_000  # of a print: a kilometre
 _LONG_SIDE = 6000  # px of a picture whose size nobody stated: 50 cm at 300 dpi
 _DETAIL_PX = 8  # of a unit, where the detail of the target is looked at
 _DETAIL_AREA = 4_000_000  # px, at most, of all units together
@@ -79,56 +81,6 @@ class Plan:
     background: tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """What a request would make, found without matching.
-
-    Attributes
-    ----------
-    request : Photomosaic
-    grid : Grid
-    cells : int
-    tile_px : int
-        Width of a unit of the grid, px.
-    size : (int, int)
-        Width and height of the picture, px.
-    photos, groups : int
-        Usable photos, and how many differ.
-    memory_mb, disk_mb, seconds : float
-        Estimates.
-    """
-
-    request: Photomosaic
-    grid: Grid
-    cells: int
-    tile_px: int
-    size: tuple[int, int]
-    photos: int
-    groups: int
-    memory_mb: float
-    disk_mb: float
-    seconds: float
-
-    def report(self) -> dict[str, Any]:
-        """Return what ``--dry-run --json`` prints, as plain values."""
-        cm = 2.54 / self.request.dpi
-        return {
-            "columns": self.grid.columns,
-            "rows": self.grid.rows,
-            "cells": self.cells,
-            "photos": self.photos,
-            "different": self.groups,
-            "tile_px": self.tile_px,
-            "width": self.size[0],
-            "height": self.size[1],
-            "width_cm": round(self.size[0] * cm, 1),
-            "height_cm": round(self.size[1] * cm, 1),
-            "memory_mb": round(self.memory_mb),
-            "disk_mb": round(self.disk_mb, 1),
-            "seconds": round(self.seconds, 1),
-        }
-
-
 def make_plan(
     request: Photomosaic,
     *,
@@ -143,7 +95,7 @@ def make_plan(
     BadInput
         Naming the value that cannot be used and what is accepted.
     """
-    background = _checked(request)
+    background = check_values(request)
     if request.output:
         check_output(Path(request.output), (1, 1))  # before the long work, not after
     progress(Step("index", 0, 0, "reading the target"))
@@ -195,49 +147,6 @@ def make_plan(
     return Plan(target, library, allowed, grid, boxes, weight, locked, windows, tile_px, background)
 
 
-def forecast(
-    request: Photomosaic,
-    *,
-    executor: Executor | None = None,
-    progress: Progress = silent,
-    index: Path | None = None,
-) -> Forecast:
-    """Say what a request would make: ``--dry-run``.
-
-    The library is indexed, since the number of usable photos decides the grid;
-    nothing is matched and nothing else is written.
-
-    Raises
-    ------
-    BadInput
-        As `make_mosaic`.
-    """
-    plan = make_plan(request, executor=executor, progress=progress, index=index)
-    n, groups = len(plan.boxes), plan.limits.usable
-    kinds = len(variants(request.variants))
-    free = request.repeats == "free"
-    rows_bytes = len(plan.library.sources) * kinds * 3 * request.detail**2 * 4
-    width, height = plan.grid.tile_size(plan.tile_px)
-    size = (width * plan.grid.columns, height * plan.grid.rows)
-    pairs = n * len(plan.library.sources) * kinds
-    # Measured on one core of 2026: 50 G multiply-adds a second, all pairs looked at
-    # some five times; paths near n^1.5 / 4e5 s; drawing 20 M px a second.
-    seconds = pairs * 3 * request.detail**2 / 10e9 + size[0] * size[1] / 20e6 + 1
-    seconds += 0 if free else n**1.5 / 4e5
-    return Forecast(
-        request=request,
-        grid=plan.grid,
-        cells=n,
-        tile_px=plan.tile_px,
-        size=size,
-        photos=len(plan.library.sources),
-        groups=groups,
-        memory_mb=250 + (plan.library.thumbs.nbytes + 2 * rows_bytes + n * 3000) / 1e6,
-        disk_mb=size[0] * size[1] * (3 if _ending(request) in (".png", ".tif") else 0.6) / 1e6,
-        seconds=seconds,
-    )
-
-
 def target_file(name: str) -> Path:
     """Path of a target: a file, or a shipped one: ``@astronaut``, or ``@demo`` for the first.
 
@@ -246,7 +155,7 @@ def target_file(name: str) -> Path:
     BadInput
         If no such picture is shipped.
     """
-    if not name.startswith("@") or Path(name).exists():
+    if not name.startswith("@") or os.path.exists(name):
         return Path(name)
     import smalti.assets
 
@@ -259,12 +168,21 @@ def target_file(name: str) -> Path:
     return shipped[wanted]
 
 
-def _checked(request: Photomosaic) -> tuple[int, int, int]:
-    """Refuse values no mosaic can be made of; return the background's colour."""
+def check_values(request: Photomosaic) -> tuple[int, int, int]:
+    """Refuse values no mosaic can be made of; return the background's colour.
+
+    Raises
+    ------
+    BadInput
+        Naming the value and what is accepted.
+    """
     r = request
     check(bool(r.photos), "no photos: name folders, files, a sheet or @demo")
     check(r.cells is None or 1 <= r.cells <= 10**7, f"cells is {r.cells}: 1 or more")
-    check(r.grid is None or min(r.grid) >= 1, f"grid is {r.grid}: 1x1 or more")
+    check(
+        r.grid is None or (min(r.grid) >= 1 and r.grid[0] * r.grid[1] <= 10**7),
+        f"grid is {r.grid}: 1x1 or more, and up to ten million cells",
+    )
     check(r.cells is None or r.grid is None, "cells and grid exclude each other: give one")
     check(
         r.aspect is None or (min(r.aspect) > 0 and 0.1 <= r.aspect[0] / r.aspect[1] <= 10),
@@ -274,7 +192,8 @@ def _checked(request: Photomosaic) -> tuple[int, int, int]:
     check(r.crop in ("centre", "attention"), f"crop is {r.crop!r}: centre or attention")
     check(r.repeats in ("limited", "free"), f"repeats is {r.repeats!r}: limited or free")
     check(r.twins in ("group", "keep"), f"twins is {r.twins!r}: group or keep")
-    check(r.max_uses >= 1, f"max-uses is {r.max_uses}: 1 or more")
+    check(1 <= r.max_uses <= 10**9, f"max-uses is {r.max_uses}: 1 or more, to a billion")
+    check(r.seed >= 0, f"seed is {r.seed}: 0 or more")
     check(not (r.adaptive and r.grid), "adaptive and grid exclude each other: give cells")
     check(r.spacing >= 1, f"spacing is {r.spacing}: 1 or more cells")
     for option in ("spacing", "ban", "must_appear", "lock", "weight", "adaptive"):
@@ -293,8 +212,14 @@ def _checked(request: Photomosaic) -> tuple[int, int, int]:
     check(r.solver in SOLVERS, f"solver is {r.solver!r}: one of {', '.join(SOLVERS)}")
     check(r.time_limit is None or r.time_limit > 0, f"time-limit is {r.time_limit}: seconds")
     check(1 <= r.detail <= CELL_PX, f"detail is {r.detail}: 1 to {CELL_PX}, or pixels")
-    check(r.tile_px is None or 1 <= r.tile_px <= 10_000, f"tile-px is {r.tile_px}: 1 to 10000")
-    check(r.width_cm is None or r.width_cm > 0, f"width-cm is {r.width_cm}: more than 0")
+    check(
+        r.tile_px is None or 1 <= r.tile_px <= _MOST_TILE_PX,
+        f"tile-px is {r.tile_px}: 1 to {_MOST_TILE_PX}",
+    )
+    check(
+        r.width_cm is None or 0 < r.width_cm <= _MOST_CM,
+        f"width-cm is {r.width_cm}: more than 0, up to {_MOST_CM:,}",
+    )
     check(r.tile_px is None or r.width_cm is None, "tile-px and width-cm exclude each other")
     check(1 <= r.dpi <= 10_000, f"dpi is {r.dpi}: 1 to 10000")
     check(1 <= r.quality <= 100, f"quality is {r.quality}: 1 to 100")
@@ -318,10 +243,6 @@ def check(holds: bool, message: str) -> None:
         raise BadInput(message)
 
 
-def _ending(request: Photomosaic) -> str:
-    return Path(request.output).suffix.lower()
-
-
 def common_aspect(library: TileLibrary) -> float:
     """Width over height of most photos of a library, or 1 if no aspect has a majority."""
     ratios = np.log(library.sizes[:, 0] / library.sizes[:, 1])
@@ -342,6 +263,12 @@ def _tile_px(
     if request.tile_px:
         return request.tile_px
     if request.width_cm:
-        return max(1, round(request.width_cm / 2.54 * request.dpi / grid.columns))
+        width = max(1, round(request.width_cm / 2.54 * request.dpi / grid.columns))
+        check(
+            width <= _MOST_TILE_PX,
+            f"{request.width_cm:g} cm at {request.dpi:g} dpi makes tiles of {width:,} px, more "
+            f"than {_MOST_TILE_PX:,}: a smaller width-cm or dpi, or more cells",
+        )
+        return width
     native = int(np.median(library.sizes[:, 0] * windows[:, 2])) // (2 if request.adaptive else 1)
     return max(8, min(native, _LONG_SIDE // max(grid.columns, grid.rows)))

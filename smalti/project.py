@@ -11,6 +11,7 @@ import io
 import json
 import os
 import platform
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,11 +23,14 @@ from PIL import Image
 import smalti
 from smalti.core.errors import BadInput, printable
 from smalti.core.picture import read_picture
-from smalti.core.source import Source
+from smalti.core.source import Source, check_source
 from smalti.request import Request, from_json, to_json
 
 FORMAT = "smalti-project"
 VERSION = 1
+_MOST_PX = 100_000_000_000  # of a picture made from a file; a billionth of the work fills a disk
+MOST_RASTER = 40_000_000
+"""Pixels of the largest raster a jigsaw is packed on, and of pictures within a project."""
 
 P = TypeVar("P")
 
@@ -70,7 +74,7 @@ def read_project(file: Path, build: Callable[[Request, dict[str, Any], Path], P]
     file : Path
     build : callable
         Makes the project of the request, the file's values and its folder; a
-        KeyError, ValueError, TypeError or OverflowError in it means damage.
+        KeyError, ValueError, TypeError, OverflowError or BadInput in it means damage.
 
     Raises
     ------
@@ -80,6 +84,8 @@ def read_project(file: Path, build: Callable[[Request, dict[str, Any], Path], P]
     """
     name = printable(str(file))
     try:
+        if not stat.S_ISREG(os.stat(file).st_mode):  # a device or a pipe might never end
+            raise BadInput(f"{name} is not a project: it is no regular file")
         data = json.loads(file.read_bytes())
     except OSError as error:
         raise BadInput(f"cannot read {name}: {error.strerror}") from None
@@ -88,15 +94,14 @@ def read_project(file: Path, build: Callable[[Request, dict[str, Any], Path], P]
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise BadInput(f"{name} is not a project that smalti wrote beside a picture")
     if data.get("version") != VERSION:
-        raise BadInput(
-            f"{name} is a project of version {data.get('version')!r}; this smalti reads {VERSION}"
-        )
+        theirs = repr(data.get("version"))[:80]
+        raise BadInput(f"{name} is a project of version {theirs}; this smalti reads {VERSION}")
     try:
         return build(from_json(json.dumps(data["request"])), data, file.absolute().parent)
     except KeyError as error:
         raise BadInput(f"{name} is damaged: it lacks {error}") from None
-    except (ValueError, TypeError, OverflowError) as error:
-        raise BadInput(f"{name} is damaged: {error}") from None
+    except (ValueError, TypeError, OverflowError, RecursionError, BadInput) as error:
+        raise BadInput(f"{name} is damaged: {printable(str(error))}") from None
 
 
 def whole(values: Any, shape: tuple[int, ...], low: int, high: int) -> NDArray[np.intp]:
@@ -126,7 +131,14 @@ def picture_text(picture: NDArray[np.uint8]) -> str:
 
 def picture_of(text: Any) -> NDArray[np.uint8]:
     """Read a picture from its text."""
-    return read_picture(io.BytesIO(base64.b64decode(text)), name="the background").pixels
+    file = io.BytesIO(base64.b64decode(text))
+    return read_picture(file, name="the background", max_pixels=MOST_RASTER).pixels
+
+
+def check_size(width: float, height: float) -> None:
+    """Refuse a picture so large that only damage can ask for it."""
+    if width * height > _MOST_PX:
+        raise ValueError(f"it asks for a picture of {width:,.0f} x {height:,.0f} px")
 
 
 def relative(file: str, folder: Path) -> str:
@@ -140,4 +152,8 @@ def relative(file: str, folder: Path) -> str:
 
 def absolute(name: Any, part: Any, folder: Path) -> Source:
     """Undo `relative`, for a photo or shape."""
-    return Source(os.path.normpath(folder / str(name)), str(part))
+    if not isinstance(name, str) or not isinstance(part, str):
+        raise TypeError(f"{[name, part]!r:.80} names no photo")
+    source = Source(os.path.normpath(folder / name), part)
+    check_source(source)
+    return source

@@ -275,9 +275,9 @@ def from_json(text: str) -> Request:
     known = {field.name: field for field in fields(_TYPES[name])}
     for key, value in values.items():
         if key not in known:
-            raise ValueError(f"unknown field {key!r} in the request")
+            raise ValueError(f"unknown field {key!r:.80} in the request")
         if not _fits(value, str(known[key].type)):
-            raise ValueError(f"field {key!r} of the request cannot be {value!r}")
+            raise ValueError(f"field {key!r} of the request cannot be {value!r:.80}")
     needed = {key for key, field in known.items() if field.default is MISSING}
     if missing := needed - values.keys():
         raise ValueError(f"the request lacks {', '.join(sorted(missing))}")

@@ -1,5 +1,6 @@
 """What a run has cost so far."""
 
+import os
 import sys
 import time
 
@@ -31,3 +32,13 @@ def peak_mb() -> float | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)
+
+
+def resident_mb() -> float:
+    """Resident size of this process now, MB; its largest so far where only that is known."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            pages = int(file.read().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    except (OSError, ValueError, IndexError):
+        return peak_mb() or 0.0

@@ -325,3 +325,26 @@ def test_only_a_jigsaw_can_be_watched(target: Path, tmp_path: Path) -> None:
     done = smalti("jigsaw", target, "@demo", "-o", out, "--watch", "--kind", "voronoi", code=2)
     assert "--kind voronoi" in done.stderr
     assert not out.exists()
+
+
+def test_many_files_left_out_are_counted_and_written_down(
+    target: Path, folder_of_photos: Path, tmp_path: Path
+) -> None:
+    for number in range(30):
+        (folder_of_photos / f"empty {number}.jpg").write_bytes(b"")
+    (folder_of_photos / "vector.svg").write_bytes(b"<svg/>")
+    out = tmp_path / "m.png"
+    done = smalti("photo", target, folder_of_photos, "-o", out, "--cells", "30", "--json")
+    said = [line for line in done.stderr.splitlines() if "left out" in line]
+    assert len(said) == 3
+    assert "left out 30 files: empty file: " in said[0]
+    assert said[0].count("empty ") == 4  # the reason, and three of them
+    assert "vector.svg: SVG is a drawing" in said[1]
+    assert "left out 31 files in all" in said[2]
+    written = json.loads((tmp_path / "m.skipped.json").read_text())
+    assert written == json.loads(done.stdout)["skipped"]
+    assert len(written) == 31
+
+
+def test_doctor_says_how_it_may_end() -> None:
+    assert "1 something is to be mended" in smalti("doctor", "--help").stdout

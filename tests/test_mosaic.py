@@ -15,9 +15,10 @@ from PIL import Image
 from smalti import Cancelled, Photomosaic, Step, make_mosaic
 from smalti.core.errors import BadInput
 from smalti.core.picture import read_picture
+from smalti.forecast import forecast
 from smalti.grid_project import build_grid
 from smalti.mosaic import render_project
-from smalti.plan import forecast, target_file
+from smalti.plan import target_file
 from smalti.project import project_path, read_project
 
 

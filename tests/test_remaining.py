@@ -1,0 +1,100 @@
+"""The time left, by a clock that is made up."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+
+from smalti.plugin.remaining import Remaining, spelled
+
+TICK = 0.2
+
+
+def told(rate: Iterator[float], total: int, start: int = 0) -> list[tuple[float, float | None]]:
+    """Every 0.2 s, the time and what is said, until all is done."""
+    remaining, now, exact, said = Remaining(), 100.0, float(start), []
+    while exact < total:
+        said.append((now, remaining(int(exact), total, now)))
+        exact += next(rate) * TICK
+        now += TICK
+    return [(now - at, left) for at, left in said]  # time truly left
+
+
+def steady(rate: float) -> Iterator[float]:
+    while True:
+        yield rate
+
+
+def in_lumps(rate: float, every: int) -> Iterator[float]:
+    """Eight workers hand in at once."""
+    while True:
+        yield from [0.0] * (every - 1)
+        yield rate * every
+
+
+def slowing(fast: float, slow: float, ticks: int) -> Iterator[float]:
+    for _ in range(ticks):
+        yield fast
+    while True:
+        yield slow
+
+
+def leaps(said: list[tuple[float, float | None]]) -> list[float]:
+    """By how much the number changes from tick to tick, beyond the clock's own."""
+    known = [left for _, left in said if left is not None]
+    return [abs(b - a + TICK) for a, b in pairwise(known)]
+
+
+@pytest.mark.parametrize("start", [0, 9000])
+def test_at_a_steady_rate_it_is_right_from_the_start(start: int) -> None:
+    said = told(steady(50), start + 3000, start)
+    known = [(true, left) for true, left in said if left is not None]
+    assert len(said) - len(known) <= 2.2 / TICK
+    for true, left in known:
+        assert left == pytest.approx(true, rel=0.05, abs=1)
+
+
+def test_lumps_of_results_make_no_leaps() -> None:
+    said = told(in_lumps(20, 8), 1200)
+    late = [(true, left) for true, left in said[60:] if left is not None]
+    for true, left in late:
+        assert left == pytest.approx(true, rel=0.25, abs=2)
+    assert max(leaps(said[60:])) < 3
+
+
+def test_a_change_of_pace_is_learnt_without_a_leap() -> None:
+    said = told(slowing(100, 25, 100), 5000)
+    assert max(leaps(said)) < 10
+    after = [(true, left) for true, left in said[100 + 220 :] if left is not None]
+    for true, left in after:
+        assert left == pytest.approx(true, rel=0.15, abs=2)
+
+
+def test_nothing_is_said_of_what_is_not_known() -> None:
+    remaining = Remaining()
+    assert remaining(0, 0, 0.0) is None
+    assert remaining(5, 0, 10.0) is None
+    assert remaining(0, 10, 11.0) is None
+    assert spelled(None) == ""
+
+
+def test_it_counts_down_while_nothing_comes() -> None:
+    remaining = Remaining()
+    said = [remaining(min(k, 10), 100, k * 1.0) for k in range(20)]
+    assert said[10] == pytest.approx(90)
+    assert said[19] is not None
+    assert said[10] is not None
+    assert said[19] >= 80  # nothing came for nine seconds: it is not nearer than that
+
+
+def test_a_step_that_begins_anew_is_a_new_one() -> None:
+    remaining = Remaining()
+    for k in range(20):
+        remaining(k, 20, k * 1.0)
+    assert remaining(0, 500, 21.0) is None
+
+
+def test_it_is_spelled_for_people() -> None:
+    assert [spelled(s) for s in (0, 42.4, 61, 3671)] == [
+        *("0:00 left", "0:42 left", "1:01 left", "1:01:11 left"),
+    ]

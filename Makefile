@@ -1,5 +1,6 @@
 # make demo    a photomosaic and a jigsaw from assets/, in demo/
 # make test    everything CI asks: lint, types, tests
+# make test-slow        what takes minutes or gigabytes: kills, full disks, posters
 # make test-gimp-next   the same plug-in in GIMP 3.2
 # make test-krita       the plug-in for Krita, in Krita 5
 # make format  tidy the code
@@ -8,7 +9,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-gimp-next test-krita format bench clean
+.PHONY: demo test test-slow test-gimp-next test-krita format bench clean
 .DELETE_ON_ERROR:
 
 demo: .venv/smalti.stamp
@@ -29,6 +30,9 @@ test: .venv/test.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n auto
+
+test-slow: .venv/test.stamp
+	$(BIN)/python -m pytest -m slow
 
 test-gimp-next: .venv/test.stamp
 	@sh tests/need_gimp.sh forky

@@ -7,6 +7,7 @@ fsync the folder.
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,38 @@ def write_bytes(out: Path, data: bytes) -> None:
     SmaltiError
         If the disk is full or refuses.
     """
-    with replacing(out, len(data)) as temporary, explained(out, len(data)):
+    with replacing(out, len(data)) as temporary:
+        _write(temporary, data, out)
+
+
+@contextmanager
+def accompanied(file: Path, data: bytes) -> Iterator[None]:
+    """Have a small file beside what the block writes, both or none of them.
+
+    It is on disk before the block begins, so that it cannot fail afterwards. Where
+    none stood it has its name at once: should the system go down in the block,
+    that much is saved.
+
+    Raises
+    ------
+    SmaltiError
+        If the disk is full or refuses.
+    """
+    if not file.exists():
+        write_bytes(file, data)
+        try:
+            yield
+        except BaseException:
+            file.unlink(missing_ok=True)
+            raise
+    else:
+        with replacing(file, len(data)) as temporary:
+            _write(temporary, data, file)
+            yield
+
+
+def _write(temporary: Path, data: bytes, out: Path) -> None:
+    with explained(out, len(data)):
         temporary.write_bytes(data)
         sync(temporary)
         if temporary.read_bytes() != data:
@@ -63,8 +95,12 @@ def unwritable(out: Path, error: BaseException, need: int) -> SmaltiError:
     # libvips tells a long story with the system's word somewhere in it.
     said = re.search(r"system error: (.+)", str(error))
     reason = said[1] if said else getattr(error, "strerror", None) or " ".join(str(error).split())
+    try:
+        room = f" and {shutil.disk_usage(out.parent).free / 1e6:.1f} MB are free"
+    except OSError:  # the folder is gone
+        room = ""
     return SmaltiError(
-        f"cannot write {printable(str(out))}: {reason}; it takes up to {need / 1e6:.1f} MB: "
+        f"cannot write {printable(str(out))}: {reason}; it takes up to {need / 1e6:.1f} MB{room}: "
         "make room on the disk, or write to another folder"
     )
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from smalti.core.color import to_space
 from smalti.core.progress import Progress, Step, silent
+from smalti.core.scratch import let_go
 from smalti.core.wavelets import wavelet_rows
 
 # A corner window keeps 4/5 of the frame's side. Tighter ones fit better (at 7/10 the
@@ -125,6 +126,7 @@ def attention(
                 if width < side:
                     sums = total[row, width:] - total[row, : side + 1 - width]
                     anchor[start + row, axis] = sums.argmax() / (side - width)
+        let_go(thumbs)
     return anchor
 
 
@@ -303,5 +305,6 @@ def photo_rows(
         part = slice(start, start + _BATCH)
         means = variant_means(thumbs[part], frames[part], kinds, detail)
         rows[part] = feature_rows(means, space=space, adjust=adjust, family=family)
+        let_go(thumbs)
     progress(Step("features", count, count, "describing photos"))
     return rows

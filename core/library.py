@@ -17,6 +17,7 @@ from smalti.core.errors import BadInput, UnusablePicture, printable
 from smalti.core.index import looks
 from smalti.core.picture import MAX_PIXELS
 from smalti.core.progress import Progress, silent
+from smalti.core.scratch import Scratch, let_go
 from smalti.core.source import (
     Skipped,
     Source,
@@ -35,6 +36,7 @@ THUMB = 48
 _KIND = "photos2"
 _LONGEST_SIDE = 2**31  # px, of any picture there is
 _PHOTO = np.dtype([("size", "i8", 2), ("thumb", "u1", (THUMB, THUMB, 3)), ("print", FINGERPRINT)])
+_BATCH = 4096  # photos, 30 MB, after which their pages are let go
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +112,17 @@ def scan(
     sources, skipped = expand(photos)
     if strict and skipped:
         raise UnusablePicture(*skipped[0])
-    thumbs = np.empty((len(sources), THUMB, THUMB, 3), np.uint8)
+    table = Scratch(len(sources), _PHOTO, None if index is None else index.parent)
+    known = table.array
     sizes = np.zeros((len(sources), 2), np.intp)
-    prints = np.empty(len(sources), FINGERPRINT)
 
     tiles = (i for i, source in enumerate(sources) if is_tile(source))
     for _, run in groupby(tiles, lambda i: (sources[i].file, sources[i].part.rpartition(":")[0])):
         first = next(run)
         pixels = tiles_around(sources[first])
         here = slice(first, first + len(pixels))
-        thumbs[here] = thumbnails(pixels)
-        prints[here] = fingerprints(thumbs[here])
+        known["thumb"][here] = thumbnails(pixels)
+        known["print"][here] = fingerprints(known["thumb"][here])
         sizes[here] = pixels.shape[2], pixels.shape[1]
 
     unusable: dict[int, str] = {}
@@ -140,8 +142,8 @@ def scan(
         for j, look in found:
             i = files[j]
             if not look.reason:
-                photo = np.frombuffer(look.data, _PHOTO)[0]
-                sizes[i], thumbs[i], prints[i] = photo["size"], photo["thumb"], photo["print"]
+                table.put(i, look.data)
+                sizes[i] = np.frombuffer(look.data, _PHOTO)["size"]
             elif strict:
                 raise UnusablePicture(full_name(sources[i]), look.reason)
             else:
@@ -156,13 +158,15 @@ def scan(
         )
     if unusable:  # close the gaps in place: a copy would need the memory twice
         for to, i in enumerate(good):
-            thumbs[to], sizes[to], prints[to] = thumbs[i], sizes[i], prints[i]
-        thumbs, sizes, prints = thumbs[: len(good)], sizes[: len(good)], prints[: len(good)]
+            known[to], sizes[to] = known[i], sizes[i]
+            if to % _BATCH == 0:
+                let_go(known)
+        known, sizes = known[: len(good)], sizes[: len(good)]
     return TileLibrary(
         sources=tuple(sources[i] for i in good),
         sizes=sizes,
-        thumbs=thumbs,
-        group=twin_groups(prints),
+        thumbs=known["thumb"],
+        group=twin_groups(known["print"]),
         skipped=tuple(skipped),
     )
 

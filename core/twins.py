@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from smalti.core.scratch import let_go
+
 # A step between neighbouring blocks counts from here on, in gray levels of
 # 255: noise on a plain sky then leaves the hash alone.
 _STEP = 2.0
@@ -14,6 +16,7 @@ _BRIGHTER = 12.0  # mean luminance two twins may differ in, of 255
 _SIDE = 8  # blocks a side of what is compared
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _CHUNK = 4096  # rows at a time, which bounds memory
+_PAIRS = 512  # pairs at a time: of a file the system brings in 64 kB around each of the two
 
 FINGERPRINT = np.dtype([("hash", "u8"), ("means", "f4", (_SIDE * _SIDE, 3))])
 """What `fingerprints` keeps of a photo."""
@@ -67,9 +70,16 @@ def twin_groups(prints: NDArray[np.void]) -> NDArray[np.intp]:
     ndarray of shape (m,), intp
         Group of each photo, 0, 1, 2, ... in order of first appearance.
     """
-    m, hashes, looks = len(prints), prints["hash"], np.ascontiguousarray(prints["means"])
-    contrast = np.sqrt(looks.var(axis=1).mean(axis=1))
-    luminance = looks.mean(axis=1) @ _LUMA
+    m, looks = len(prints), prints["means"]
+    hashes = np.empty(m, np.uint64)
+    contrast, colour = np.empty(m, np.float32), np.empty((m, 3), np.float32)
+    for start in range(0, m, _CHUNK):
+        part = slice(start, start + _CHUNK)
+        hashes[part] = prints["hash"][part]
+        contrast[part] = np.sqrt(looks[part].var(axis=1).mean(axis=1))
+        colour[part] = looks[part].mean(axis=1)
+        let_go(prints)
+    luminance = colour @ _LUMA
 
     leader = np.arange(m)
     members = np.ones(m, np.intp)
@@ -84,6 +94,12 @@ def twin_groups(prints: NDArray[np.void]) -> NDArray[np.intp]:
                 & (np.bitwise_count(hashes[a] ^ hashes[b]) <= _DISTANCE)
                 & (leader[a] != leader[b])
             )
+            a, b = a[near], b[near]
+            # The detail of two differs by no less than their contrasts: most need no look.
+            lesser = np.minimum(contrast[a], contrast[b])
+            near = np.abs(contrast[a] - contrast[b]) <= 0.01 + _detail_within(lesser)
+            shade = np.sqrt(np.square(colour[a] - colour[b]).mean(axis=1))
+            near &= shade <= 0.01 + _shade_within(lesser)
             a, b = a[near], b[near]
             twins = _alike(looks, contrast, a, b)
             for i, j in zip(a[twins].tolist(), b[twins].tolist(), strict=True):
@@ -118,15 +134,24 @@ def _alike(
     detail differs by at most 1.1, 2.3 and 3.7 levels of 255.
     """
     alike = np.empty(len(a), np.bool_)
-    for start in range(0, len(a), _CHUNK):
-        part = slice(start, start + _CHUNK)
+    for start in range(0, len(a), _PAIRS):
+        part = slice(start, start + _PAIRS)
         difference = looks[a[part]] - looks[b[part]]
         shift = difference.mean(axis=1)
         shade = np.sqrt(np.square(shift).mean(axis=1))
         detail = np.sqrt(np.square(difference - shift[:, None]).mean(axis=(1, 2)))
         lesser = np.minimum(contrast[a[part]], contrast[b[part]])
-        alike[part] = (shade <= 1 + 0.5 * lesser) & (detail <= 0.8 + 0.1 * lesser)
+        alike[part] = (shade <= _shade_within(lesser)) & (detail <= _detail_within(lesser))
+        let_go(looks)
     return alike
+
+
+def _shade_within(contrast: NDArray[np.float32]) -> NDArray[np.float32]:
+    return 1 + np.float32(0.5) * contrast
+
+
+def _detail_within(contrast: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.float32(0.8) + np.float32(0.1) * contrast
 
 
 def _find(leader: NDArray[np.intp], i: int) -> int:

@@ -33,7 +33,7 @@ TILE, OVERLAP = 254, 1  # px, of a deep zoom: every tile is at most 256 px a sid
 
 _LONGEST_SIDE = {".jpg": 65_535, ".jpeg": 65_535, ".webp": 16_383}  # px, by the format itself
 _LAST_BYTES = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
-_DECODED = 50_000_000  # px up to which reading back decodes all of it, in a second or so
+_DECODED = 50_000_000  # px up to which time is no matter: packed well, and decoded to be checked
 _OURS = "made-by-smalti.txt"  # in each deep zoom folder we make, so that we may replace it
 
 
@@ -126,13 +126,15 @@ def write_picture(
         with deep_zoom(bands, size, out, quality=quality):
             write_bytes(out, _descriptor(size))
         return
-    raw = 3 * size[0] * size[1]
+    raw, poster = 3 * size[0] * size[1], size[0] * size[1] > _DECODED
 
     def save(image: Any, path: bytes) -> None:
         match ending:
             case ".png":
-                # Half the time of the default level and, by the filter, two thirds of the size.
-                image.pngsave(path, compression=3, filter="paeth", keep="none")
+                # Half the time of the default level and, by the filter, two thirds of the size;
+                # of a poster half of that time again, for half as much more.
+                level, kind = (1, "sub") if poster else (3, "paeth")
+                image.pngsave(path, compression=level, filter=kind, keep="none")
             case ".jpg" | ".jpeg":
                 # Keeping "none" would drop the density, too: libvips writes it into EXIF only,
                 # beside the size in px, and there is nothing else in it.
@@ -146,6 +148,7 @@ def write_picture(
                     path,
                     compression="deflate",
                     predictor="horizontal",
+                    level=1 if poster else 6,
                     tile=True,
                     tile_width=256,
                     tile_height=256,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
@@ -24,6 +25,7 @@ _BAND = 256  # rows of output at a time
 _KEPT = 256  # px: smaller clip art stays in memory for its next copy, at most 1024 pieces
 _CONTRASTS = np.array([1.0, 0.85, 0.7, 0.55, 0.4], np.float32)  # tried in turn
 _SAMPLE = 64  # pixels that tell whether a tile stays within the gamut
+_PART = 1 << 16  # pixels moved in colour at a time
 _BEYOND = 2.0  # levels of 255 its pixels may be clipped by, on average
 
 
@@ -70,7 +72,7 @@ def compose(
     behind = Image.fromarray(background)
     tops = [scale * placement.contour[:, 1].min() for placement in placements]
     waiting = sorted(range(len(placements)), key=tops.__getitem__, reverse=True)
-    crossing: list[Window] = []
+    crossing: list[_Strip] = []
     total = len(placements)
     progress(Step("render", 0, total, "drawing tiles"))
     for first in range(0, height, _BAND):
@@ -78,14 +80,14 @@ def compose(
         while waiting and tops[waiting[-1]] < end:
             k = waiting.pop()
             move = None if moves is None else moves[k]
-            crossing.append(drawn(placements[k], library, scale=scale, move=move))
+            crossing.append(_strip(drawn(placements[k], library, scale=scale, move=move)))
             progress(Step("render", total - len(waiting), total, "drawing tiles"))
         strip = (0, first / height * behind.height, behind.width, end / height * behind.height)
         band = np.array(behind.resize((width, end - first), Image.Resampling.BICUBIC, box=strip))
-        for window in crossing:
-            _lay(window, band, first)
+        for tile in crossing:
+            _lay(tile, band, first)
         yield band
-        crossing = [window for window in crossing if window.top + len(window.pixels) > end]
+        crossing = [_below(tile, end) for tile in crossing if tile.top + len(tile.pixels) > end]
 
 
 def drawn(
@@ -134,17 +136,39 @@ def _art(source: Source, level: int) -> NDArray[np.uint8]:
 _kept_art = lru_cache(maxsize=1024)(_art)
 
 
-def _lay(window: Window, band: NDArray[np.uint8], first: int) -> None:
+class _Strip(NamedTuple):
+    """What is still to be laid of a tile: a quarter of the memory of a `Window`."""
+
+    pixels: NDArray[np.uint8]  # sRGB times alpha, and alpha
+    left: int
+    top: int
+
+
+def _strip(window: Window) -> _Strip:
+    pixels = np.empty(window.pixels.shape, np.uint8)
+    for start in range(0, len(pixels), _BAND):
+        part = slice(start, start + _BAND)
+        pixels[part] = 255 * window.pixels[part] + 0.5
+    return _Strip(pixels, window.left, window.top)
+
+
+def _below(tile: _Strip, row: int) -> _Strip:
+    """Leave out what lies above a row of the picture."""
+    above = max(0, row - tile.top)
+    return tile._replace(pixels=tile.pixels[above:].copy(), top=tile.top + above)
+
+
+def _lay(tile: _Strip, band: NDArray[np.uint8], first: int) -> None:
     """Lay a tile over a band whose first row is row `first` of the picture."""
-    top, left = window.top - first, window.left
-    h, w = window.pixels.shape[:2]
+    top, left = tile.top - first, tile.left
+    h, w = tile.pixels.shape[:2]
     rows = slice(max(0, top), max(0, min(top + h, band.shape[0])))
     columns = slice(max(0, left), max(0, min(left + w, band.shape[1])))
-    pixels = window.pixels[
+    pixels = tile.pixels[
         rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
     ]
-    under = band[rows, columns]
-    band[rows, columns] = 255 * pixels[..., :3] + under * (1 - pixels[..., 3:]) + 0.5
+    under = band[rows, columns].astype(np.uint16) * (255 - pixels[..., 3:])
+    band[rows, columns] = pixels[..., :3] + (under + 127) // 255
 
 
 def colour_move(
@@ -174,18 +198,24 @@ def _tint(
     pixels: NDArray[np.float32], mean: NDArray[np.float32], move: NDArray[np.float32]
 ) -> None:
     """Move the colours of a window in place, with as much contrast as the gamut has room for."""
-    alpha = pixels[..., 3]
-    seen = alpha > 0
-    lab = to_space(255 * pixels[seen, :3] / alpha[seen, None], "lab")
-    away = lab - mean
-    mean = mean + move
-    mean[0] = np.clip(mean[0], 0, 100)
-    sample = mean + _CONTRASTS[:, None, None] * away[:: -(-len(away) // _SAMPLE)]
-    rgb = from_lab(sample)
+    seen = np.flatnonzero(pixels[..., 3])
+    if not len(seen):
+        return
+    flat = pixels.reshape(-1, 4)
+    moved = mean + move
+    moved[0] = np.clip(moved[0], 0, 100)
+    away = _lab(flat[seen[:: -(-len(seen) // _SAMPLE)]]) - mean
+    rgb = from_lab(moved + _CONTRASTS[:, None, None] * away)
     beyond = np.abs(rgb - rgb.clip(0, 255)).max(axis=2).mean(axis=1)
     contrast = _CONTRASTS[np.argmax(beyond <= _BEYOND) if beyond.min() <= _BEYOND else -1]
-    rgb = from_lab(mean + contrast * away).clip(0, 255)
-    pixels[seen, :3] = rgb / 255 * alpha[seen, None]
+    for start in range(0, len(seen), _PART):
+        part = seen[start : start + _PART]
+        colour = from_lab(moved + contrast * (_lab(flat[part]) - mean)).clip(0, 255)
+        flat[part, :3] = colour / 255 * flat[part, 3:]
+
+
+def _lab(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    return to_space(255 * pixels[:, :3] / pixels[:, 3:], "lab")
 
 
 def darkened(picture: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import smalti
 from smalti.aspect import in_shape, picture_size
-from smalti.core.atomic import write_bytes
+from smalti.core.atomic import accompanied
 from smalti.core.errors import printable
 from smalti.core.progress import Progress, Step, silent
 from smalti.core.source import Skipped
@@ -132,8 +132,8 @@ def make_flat(
     output = Path(request.output) if request.output else None
     file = project_path(output) if output else None
     if output and file:
-        render_flat(project, output, progress=progress)
-        write_bytes(file, flat_text(project).encode("ascii"))
+        with accompanied(file, flat_text(project).encode("ascii")):
+            render_flat(project, output, progress=progress)
     lap("render")
     containers = len(np.unique(ground.labels[ground.labels >= 0]))
     return FlatMosaic(

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from PIL import Image
 import smalti
 from smalti.core.adjust import UNIT, alteration, colour_shifts, scale_and_shift
 from smalti.core.assign import Assignment
-from smalti.core.atomic import write_bytes
+from smalti.core.atomic import accompanied
 from smalti.core.errors import printable
 from smalti.core.features import tile_means
 from smalti.core.grid import board, canvas
@@ -31,6 +32,7 @@ from smalti.plan import Plan, canvas_px, make_plan, target_file
 from smalti.project import project_path
 from smalti.request import Photomosaic
 from smalti.resources import Stopwatch, peak_mb
+from smalti.shortlist import is_large, match_short
 
 _BATCH = 4096  # tiles whose colour moves are found at a time
 
@@ -169,13 +171,16 @@ def make_photomosaic(
     plan = make_plan(request, executor=executor, progress=progress, index=index)
     lap("index")
 
-    grid, library = plan.grid, plan.library
-    described = describe(plan, request, progress)
-    lap("features")
-
-    laid, spaced = match(plan, request, described, progress)
+    grid, photos, locked = plan.grid, len(plan.library.sources), len(plan.locks)
+    if is_large(plan, request):
+        plan, described, laid, spaced = match_short(plan, request, progress)
+    else:
+        described = describe(plan, request, progress)
+        lap("features")
+        laid, spaced = match(plan, request, described, progress)
     lap("assign")
 
+    library = plan.library
     layout, altered = lay_out(plan, request, described, laid)
     del described
     project = GridProject(request, layout, plan.tile_px)
@@ -196,13 +201,13 @@ def make_photomosaic(
         project,
         laid,
         quality,
-        len(library.sources),
+        photos,
         library.skipped,
         lap.seconds(),
         Wishes(
             banned=plan.limits.asked,
             must_appear=len(plan.limits.required),
-            locked=len(plan.locks),
+            locked=locked,
             spacing=request.spacing,
             spacing_reached=None if spaced is None else spaced.spacing,
             too_near=0 if spaced is None else spaced.violations,
@@ -214,8 +219,8 @@ def make_photomosaic(
 
 def save(project: GridProject, output: Path, progress: Progress = silent) -> None:
     """Write a photomosaic and its project beside it."""
-    render_grid(project, output, progress=progress)
-    _write_project(project, output)
+    with _accompanied(project, output):
+        render_grid(project, output, progress=progress)
 
 
 def render_grid(
@@ -306,16 +311,17 @@ def draw(
             pass
         written = None
     else:
-        _write(project, drawn, output)
-        written = _write_project(project, output)
+        written = project_path(output)
+        with _accompanied(project, output):
+            _write(project, drawn, output)
     progress(Step("score", 0, 0, "measuring the likeness"))
     return output, written, measure(goal, small, columns=grid.columns, rows=grid.rows)
 
 
-def _write_project(project: GridProject, output: Path) -> Path:
-    written = project_path(output)
-    write_bytes(written, grid_text(project, output.absolute().parent).encode("ascii"))
-    return written
+def _accompanied(project: GridProject, output: Path) -> AbstractContextManager[None]:
+    """Have the project beside what is written: what a kill of a long drawing leaves."""
+    text = grid_text(project, output.absolute().parent)
+    return accompanied(project_path(output), text.encode("ascii"))
 
 
 def _watched(

@@ -12,7 +12,7 @@ from PIL import Image
 
 import smalti
 from smalti.aspect import in_shape, picture_size
-from smalti.core.atomic import write_bytes
+from smalti.core.atomic import accompanied, write_bytes
 from smalti.core.errors import Cancelled, printable
 from smalti.core.library import default_index
 from smalti.core.page import link_to, write_page
@@ -451,9 +451,9 @@ def _write_all(project: JigsawProject, progress: Progress) -> tuple[Path | None,
 
 def save(project: JigsawProject, output: Path, progress: Progress = silent) -> Path:
     """Write a picture and the project beside it; return the project's file."""
-    render_jigsaw(project, output, progress=progress)
     file = project_path(output)
-    write_bytes(file, jigsaw_text(project, output.absolute().parent).encode("ascii"))
+    with accompanied(file, jigsaw_text(project, output.absolute().parent).encode("ascii")):
+        render_jigsaw(project, output, progress=progress)
     return file
 
 

@@ -12,6 +12,7 @@ from smalti.core.constraints import Links
 from smalti.core.features import Variant, block_means, feature_rows, photo_rows, variants
 from smalti.core.grid import canvas, cut_out
 from smalti.core.progress import Progress, Step, silent
+from smalti.core.scratch import let_go
 from smalti.core.spacing import Spaced, spread
 from smalti.core.transfer import Transfer, palette_transfer, transferred
 from smalti.core.wavelets import side_for
@@ -48,15 +49,36 @@ class Described:
     transfer: Transfer | None
 
 
-def describe(plan: Plan, request: Photomosaic, progress: Progress = silent) -> Described:
-    """Describe cells and photos by feature rows."""
+def row_options(request: Photomosaic) -> dict[str, Any]:
+    """Return what `photo_rows` is to make of a photo."""
     wavelets = request.features == "wavelets"
-    detail = side_for(request.detail) if wavelets else request.detail
-    how: dict[str, Any] = {
+    return {
+        "detail": side_for(request.detail) if wavelets else request.detail,
         "space": request.space,
         "adjust": request.adjust,
         "family": request.features,
     }
+
+
+def describe(
+    plan: Plan,
+    request: Photomosaic,
+    progress: Progress = silent,
+    *,
+    transfer: Transfer | None = None,
+) -> Described:
+    """Describe cells and photos by feature rows.
+
+    Parameters
+    ----------
+    plan : Plan
+    request : Photomosaic
+    progress : callable
+    transfer : Transfer, optional
+        What is done to the colours of the photos; found from them, if asked for, without.
+    """
+    how = row_options(request)
+    detail = how["detail"]
     picture = canvas(plan.target, plan.grid, canvas_px(plan.grid, detail), plan.background)
     means = np.empty((len(plan.boxes), detail, detail, 3), np.float32)
     for side in np.unique(plan.boxes[:, 2]):
@@ -64,13 +86,13 @@ def describe(plan: Plan, request: Photomosaic, progress: Progress = silent) -> D
         whole = np.broadcast_to([0.0, 0, 1, 1], (len(here), 4))
         means[here] = block_means(cut_out(picture, plan.grid, plan.boxes[here]), whole, detail)
     weight = _weights(plan)
-    thumbs, transfer = plan.library.thumbs, None
-    if request.transfer:
-        progress(Step("features", 0, 0, "moving the photos to the palette of the target"))
-        transfer = _transfer(plan, request.transfer)
+    thumbs = plan.library.thumbs
+    transfer = transfer or transfer_of(plan, request, progress)
+    if transfer is not None:
         thumbs = transferred(thumbs, transfer)
     kinds = variants(request.variants, square=math.isclose(plan.grid.aspect, 1, rel_tol=1e-3))
-    rows = photo_rows(thumbs, plan.frames, kinds, detail=detail, progress=progress, **how)
+    rows = photo_rows(thumbs, plan.frames, kinds, progress=progress, **how)
+    del how["detail"]
     cells = feature_rows(means, **how)
     return Described(cells, rows, kinds, means.mean((1, 2)), weight, thumbs, transfer)
 
@@ -177,7 +199,11 @@ def _weights(plan: Plan) -> NDArray[np.float64] | None:
     return weight
 
 
-def _transfer(plan: Plan, strength: float) -> Transfer:
+def transfer_of(plan: Plan, request: Photomosaic, progress: Progress) -> Transfer | None:
+    """Find what moves the photos to the palette of the target; None if that was not asked for."""
+    if not request.transfer:
+        return None
+    progress(Step("features", 0, 0, "moving the photos to the palette of the target"))
     thumbs = plan.library.thumbs
     count, side = thumbs.shape[:2]
     step = side // _PALETTE
@@ -186,6 +212,7 @@ def _transfer(plan: Plan, strength: float) -> Transfer:
         part = thumbs[start : start + 1024]
         blocks = part.reshape(len(part), _PALETTE, step, _PALETTE, step, 3)
         coarse[start : start + 1024] = blocks.mean((2, 4))
+        let_go(thumbs)
     px = min(_PALETTE, canvas_px(plan.grid, 1))
     palette = canvas(plan.target, plan.grid, px, plan.background).astype(np.float32)
-    return palette_transfer(coarse, palette, strength)
+    return palette_transfer(coarse, palette, request.transfer)

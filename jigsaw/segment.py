@@ -116,7 +116,10 @@ def segment(
     labels = watershed(np.where(drawn, np.inf, slope), basins)
     labels = _merged(labels - 1, lab, slope, drawn, stop, most, share)
     labels = _tidied(labels, side, lab, drawn)
-    return _enlarged(labels, _FINAL * side, height, width)
+    labels = _enlarged(labels, _FINAL * side, height, width)
+    inside = labels >= 0
+    labels[inside] = _renumbered(labels[inside])  # a small one may have given way
+    return labels
 
 
 def tidied(labels: Labels, tile_px: float) -> Labels:
@@ -404,6 +407,8 @@ def _enlarged(labels: Labels, blur: NDArray[np.float64], height: int, width: int
     best = np.zeros((height, width), np.float32)
     out = np.full((height, width), -1, np.intp)
     for number, box in enumerate(ndimage.find_objects(labels + 1)):
+        if box is None:  # drawn edges left nothing of it
+            continue
         sigma = float(sigmas[number])
         margin = int(np.ceil(4 * sigma)) + 2
         top, bottom = max(0, box[0].start - margin), min(rows, box[0].stop + margin)

@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,6 +43,8 @@ from smalti.plugin.viewer.stage import PANEL_TOP, ROW, TRACK, View
 from smalti.request import Jigsaw
 
 PATIENCE_S = 240.0
+
+Golden = Callable[[NDArray[np.uint8], str], None]
 
 
 @pytest.fixture(scope="module")
@@ -441,6 +443,15 @@ def test_containers_cut_by_hand_are_opened_again(
     assert [p.container for p in opened.placements] == [p.container for p in cut.placements]
     engine.ask(Make(request_))  # for the tests that follow
     told(State(request=request_), engine)
+
+
+def test_a_session_looks_as_it_did(packed: State, golden: Golden) -> None:
+    small, _ = play(packed, Resized(520, 380), Key("0"))
+    near, _ = play(small, Wheel(*where(small, 3), 2.0), Passed(1.0))
+    near, _ = play(near, Pointer("move", *where(near, 3)))
+    golden(drawn(near), "viewer-jigsaw-dark")
+    past = replace(small, dark=False, at=packed.steps // 2, seen=small.seen | {"borders", "energy"})
+    golden(drawn(past), "viewer-jigsaw-light")
 
 
 @pytest.mark.parametrize("ending", [".webp", ".gif"])

@@ -41,7 +41,7 @@ test-gimp-next: .venv/test.stamp
 
 test-krita: .venv/test.stamp
 	@sh tests/need_krita.sh
-	SMALTI_KRITA=1 $(BIN)/python -m pytest -s tests/test_krita_real.py
+	$(BIN)/python -m pytest -m krita -s
 
 FUZZ_SECONDS ?= 3600
 fuzz: .venv/test.stamp

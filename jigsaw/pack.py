@@ -37,7 +37,8 @@ Floats = NDArray[np.float64]
 
 __all__ = ["Weights", "pack"]
 
-_RIP_UPS, _MOST = 105, 3.0  # places filled anew, in all and for each tile
+_RIP_UPS, _MOST = 105, 3.0  # places filled anew, in all and for each tile at most
+_SPARED = 0.05  # for each tile fewer: of a large mosaic's nobody sees every one
 _UNLIMITED = 1 << 40  # copies, where nothing limits them
 
 
@@ -151,7 +152,12 @@ def pack(
         shown = partial(_until_stopped, progress, stop) if keep_partial else progress
         deadline = math.inf if time_limit is None else time.time() + time_limit
         watch = Watch(deadline, stop, tiles, shown if executor is None else None)
-        task = partial(fill, rules=rules, effort=min(_MOST, _RIP_UPS / tiles), watch=watch)
+        task = partial(
+            fill,
+            rules=rules,
+            effort=float(np.clip(_RIP_UPS / tiles - _SPARED, 0, _MOST)),
+            watch=watch,
+        )
         each = partial(_each, task=task, tiles=tiles, executor=executor, progress=shown)
         keys = itertools.count()
         first = [

@@ -9,11 +9,12 @@ from smalti.request import Photomosaic
 
 
 def make(folder: Path, name: str, log: Path) -> None:
-    """Make a mosaic of the photos in a folder; a byte in the log for each batch looked at."""
+    """Make a mosaic of the photos in a folder; the log tells how many the index knows."""
     with log.open("ab", buffering=0) as file:
 
         def progress(step: Step) -> None:
-            file.write(b"i" if step.phase == "index" and step.text == "reading photos" else b".")
+            if step.phase == "index" and step.text == "reading photos":
+                file.write(b"%d\n" % step.done)
 
         os.chdir(folder)
         make_photomosaic(

@@ -19,9 +19,7 @@ CHECKS = "smalti_checks"  # the plug-in that runs the script
 TIMEOUT_S = 900
 
 
-@pytest.mark.skipif(
-    os.environ.get("SMALTI_KRITA") is None, reason="Krita is tested by make test-krita"
-)
+@pytest.mark.krita
 def test_in_krita(tmp_path: Path) -> None:
     assert shutil.which("krita"), "no Krita: sh tests/need_krita.sh"
     resources = tmp_path / ".local" / "share" / "krita"

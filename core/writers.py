@@ -7,6 +7,7 @@ puts the file in place.
 """
 
 import logging
+import math
 import os
 import re
 import shutil
@@ -90,6 +91,7 @@ def write_picture(
     *,
     dpi: float,
     quality: int = 92,
+    part_of: tuple[int, int] | None = None,
 ) -> None:
     """Write a picture in the format its name asks for; the same bands give the same bytes.
 
@@ -112,6 +114,8 @@ def write_picture(
     quality : int
         1 to 100, of JPEG, WebP and Deep Zoom. Colours have the full
         resolution from 90 up and half of it below.
+    part_of : (W, H), optional
+        Of the picture that this is a sample of, to be packed as it would be.
 
     Raises
     ------
@@ -126,7 +130,7 @@ def write_picture(
         with deep_zoom(bands, size, out, quality=quality):
             write_bytes(out, _descriptor(size))
         return
-    raw, poster = 3 * size[0] * size[1], size[0] * size[1] > _DECODED
+    raw, poster = 3 * size[0] * size[1], math.prod(part_of or size) > _DECODED
 
     def save(image: Any, path: bytes) -> None:
         match ending:

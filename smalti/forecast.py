@@ -219,12 +219,14 @@ def _drawn(plan: Plan, request: Photomosaic, count: int, tile_px: int) -> _Drawi
         gain=np.full((grid.cells, 3), UNIT, np.int16),
     )
     compared = min(canvas_px(plan.grid, 1), *grid.tile_size(tile_px))
+    width, height = whole.tile_size(plan.tile_px)
+    whole_px = whole.columns * width, whole.rows * height
     goal = np.zeros((rows * compared, columns * compared, 3), np.uint8)
     with tempfile.TemporaryDirectory(prefix="smalti-") as folder:
         output = str(Path(folder, "sample" + Path(request.output).suffix)) if request.output else ""
         project = GridProject(replace(request, output=output), layout, tile_px)
         start = time.process_time()
-        draw(project, goal, compared, None, lambda step: None)
+        draw(project, goal, compared, None, lambda step: None, part_of=whole_px)
         seconds = time.process_time() - start
         written = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
     share = count / grid.cells

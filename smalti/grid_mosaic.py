@@ -296,8 +296,13 @@ def draw(
     compared: int,
     executor: Executor | None,
     progress: Progress,
+    *,
+    part_of: tuple[int, int] | None = None,
 ) -> tuple[Path | None, Path | None, Quality]:
-    """Draw the mosaic once: into its file if there is one, and small for the comparison."""
+    """Draw the mosaic once: into its file if there is one, and small for the comparison.
+
+    A sample is written as the picture would be that it is `part_of`, px.
+    """
     grid = project.layout.grid
     small, edges = np.empty_like(goal), compared * band_rows(project.layout)
     drawn = _watched(
@@ -313,7 +318,7 @@ def draw(
     else:
         written = project_path(output)
         with _accompanied(project, output):
-            _write(project, drawn, output)
+            _write(project, drawn, output, part_of)
     progress(Step("score", 0, 0, "measuring the likeness"))
     return output, written, measure(goal, small, columns=grid.columns, rows=grid.rows)
 
@@ -337,10 +342,17 @@ def _shrink_into(place: NDArray[np.uint8], band: NDArray[np.uint8]) -> None:
     place[:] = np.asarray(Image.fromarray(band).resize(size, Image.Resampling.BOX))
 
 
-def _write(project: GridProject, drawn: Iterator[NDArray[np.uint8]], output: Path) -> None:
+def _write(
+    project: GridProject,
+    drawn: Iterator[NDArray[np.uint8]],
+    output: Path,
+    part_of: tuple[int, int] | None = None,
+) -> None:
     request, layout, size = project.request, project.layout, _size(project)
     if output.suffix.lower() != ".html":
-        write_picture(drawn, size, output, dpi=request.dpi, quality=request.quality)
+        write_picture(
+            drawn, size, output, dpi=request.dpi, quality=request.quality, part_of=part_of
+        )
         return
     write_page(
         drawn,

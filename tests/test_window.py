@@ -206,11 +206,11 @@ def test_a_session_with_photos(display: str, tmp_path: Path, folder_of_photos: P
         hand(display, "key", "ctrl+y")
         settled(display, shot)
         hand(display, "key", "s")
-        project = tmp_path / "smalti-view.smalti.json"
+        project, picture = tmp_path / "smalti-view.smalti.json", tmp_path / "smalti-view.png"
         end = time.monotonic() + 60
-        while not project.exists() and time.monotonic() < end:
+        while not picture.exists() and time.monotonic() < end:  # it comes after its project
             time.sleep(0.2)
-        assert (tmp_path / "smalti-view.png").exists()
+        assert picture.exists()
         assert len(json.loads(project.read_text())["request"]["lock"]) == 2
         hand(display, "key", "q")
         assert window.wait(20) == 0

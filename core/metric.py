@@ -192,8 +192,8 @@ def cost(pairs: Pairs, i: int, s: int) -> int:
     )
     x = (x ^ (x >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
     salt = np.int64(x >> np.uint64(64 - _SALT_BITS))
-    # Compiled, the sum is an int64; numpy's stubs see a wider type.
-    return np.int64(pairs.weight[i] * d * pairs.per_unit + 0.5) + salt  # type: ignore[return-value]
+    price = np.int64(pairs.weight[i] * d * pairs.per_unit + 0.5)
+    return price + salt  # type: ignore[return-value]  # compiled, the sum stays an int64
 
 
 def rounding(pairs: Pairs) -> float:
@@ -426,8 +426,7 @@ def _byte_distance(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> int:
     for k in range(len(a)):
         apart = np.int32(abs(np.int32(np.int32(a[k]) - np.int32(b[k]))))
         total = np.int32(total + apart)
-    # Compiled, it stays an int32; numpy's stubs see a wider type.
-    return total  # type: ignore[return-value]
+    return total  # type: ignore[return-value]  # compiled, it stays an int32
 
 
 @njit(cache=True)

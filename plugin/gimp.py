@@ -16,16 +16,16 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "lib"))
 
 # Below: GIMP adds no folder of ours to the path, and gi wants versions before it imports.
-import gi  # noqa: E402
+import gi
 
 gi.require_version("Gimp", "3.0")
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gegl", "0.4")
-from gi.repository import Gegl, Gimp, Gio, GLib, GObject  # noqa: E402
+from gi.repository import Gegl, Gimp, Gio, GLib, GObject
 
-from smalti.plugin import editor  # noqa: E402
-from smalti.plugin.editor import PlainError, Worker  # noqa: E402
-from smalti.plugin.editor_options import (  # noqa: E402
+from smalti.plugin import editor
+from smalti.plugin.editor import PlainError, Worker
+from smalti.plugin.editor_options import (
     KINDS,
     BadOption,
     Kind,
@@ -33,7 +33,7 @@ from smalti.plugin.editor_options import (  # noqa: E402
     request_values,
     result_size,
 )
-from smalti.plugin.gimp_image import (  # noqa: E402
+from smalti.plugin.gimp_image import (
     Region,
     Writer,
     find_region,
@@ -193,8 +193,7 @@ def _add(procedure: Any, option: Option) -> None:
         procedure.add_double_argument(*words, *option.limits, option.default, flags)
 
 
-# GIMP's classes have no types outside of GIMP.
-class Smalti(Gimp.PlugIn):  # type: ignore[misc]
+class Smalti(Gimp.PlugIn):  # type: ignore[misc]  # GIMP's classes have no types outside of GIMP
     """The plug-in: a procedure for each kind of mosaic."""
 
     def do_set_i18n(self, name: str) -> bool:

@@ -20,11 +20,11 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "lib"))
 
 # Below: Krita adds no folder of ours to the path.
-from smalti.plugin import editor  # noqa: E402
-from smalti.plugin.editor import Cancelled, PlainError, Worker  # noqa: E402
-from smalti.plugin.editor_options import KINDS, Kind, request_values, result_size  # noqa: E402
-from smalti.plugin.krita_dialog import Dialog  # noqa: E402
-from smalti.plugin.krita_image import (  # noqa: E402
+from smalti.plugin import editor
+from smalti.plugin.editor import Cancelled, PlainError, Worker
+from smalti.plugin.editor_options import KINDS, Kind, request_values, result_size
+from smalti.plugin.krita_dialog import Dialog
+from smalti.plugin.krita_image import (
     Region,
     Writer,
     find_region,
@@ -32,7 +32,7 @@ from smalti.plugin.krita_image import (  # noqa: E402
     make_document,
     select_source,
 )
-from smalti.plugin.preview import SIDE  # noqa: E402
+from smalti.plugin.preview import SIDE
 
 _GROUP = "smalti"  # of Krita's settings, where the last options are kept
 _NOT_HERE = {"segments-from", "layers", "paths"}  # made of what only GIMP's plug-in reads or lays

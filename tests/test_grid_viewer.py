@@ -1,7 +1,6 @@
 """A photomosaic in the viewer, without a window: events in, state and picture out."""
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from PIL import Image
 
 os.environ["SDL_VIDEODRIVER"] = "dummy"
 from conftest import soft_picture
+from viewing import play, told
 
 from smalti.plugin.viewer.engine import Engine
 from smalti.plugin.viewer.event import (
@@ -25,18 +25,14 @@ from smalti.plugin.viewer.event import (
     Resized,
     Said,
     Save,
-    Told,
     Wheel,
-    Wish,
 )
 from smalti.plugin.viewer.grid_canvas import GridCanvas
 from smalti.plugin.viewer.grid_engine import GridAnswer
-from smalti.plugin.viewer.grid_reducer import after
 from smalti.plugin.viewer.grid_state import GridState, box_of, cell_at
 from smalti.plugin.viewer.stage import PANEL_TOP, ROW, TRACK
 from smalti.request import Photomosaic
 
-PATIENCE_S = 240.0
 Golden = Callable[[NDArray[np.uint8], str], None]
 
 
@@ -59,41 +55,19 @@ def engine(request_: Photomosaic) -> Iterator[Engine]:
     engine.close()
 
 
-def told(state: GridState, engine: Engine, until: type[object] = GridAnswer) -> GridState:
-    """Listen to the engine until it answers."""
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
-        for news in engine.news():
-            state, wishes = after(state, Told(news))
-            assert not wishes
-            if isinstance(news, until):
-                return state
-        time.sleep(0.01)
-    raise AssertionError(f"the engine has nothing to say: {state.said}")
-
-
-def play(state: GridState, *events: Event) -> tuple[GridState, list[Wish]]:
-    """Apply events one after the other."""
-    wishes: list[Wish] = []
-    for event in events:
-        state, more = after(state, event)
-        wishes += more
-    return state, wishes
-
-
 def wished(state: GridState, engine: Engine, *events: Event) -> GridState:
     """Apply events, and let the engine do what they ask for."""
     state, wishes = play(state, *events)
     (wish,) = wishes
     engine.ask(wish)
     assert state.running
-    return told(state, engine)
+    return told(state, engine, GridAnswer)
 
 
 @pytest.fixture(scope="module")
 def laid(engine: Engine, request_: Photomosaic) -> GridState:
     engine.ask(Make(request_))
-    return told(GridState(request=request_), engine)
+    return told(GridState(request=request_), engine, GridAnswer)
 
 
 def drawn(state: GridState, canvas: GridCanvas | None = None) -> NDArray[np.uint8]:
@@ -187,9 +161,9 @@ def test_a_session_by_hand_and_all_the_way_back(laid: GridState, engine: Engine)
 def test_what_cannot_be_is_said_and_one_can_go_on(laid: GridState, engine: Engine) -> None:
     engine.ask(Change("ban", 3))
     for _ in range(11):
-        told(laid, engine)
+        told(laid, engine, GridAnswer)
         engine.ask(Change("ban", 3))
-    state = told(laid, engine)
+    state = told(laid, engine, GridAnswer)
     engine.ask(Change("ban", 3))
     state = told(replace(state, running=True), engine, Said)
     assert "more photo" in state.said
@@ -300,14 +274,14 @@ def test_saved_from_any_folder_and_opened_again(
     state = first_state(request, 1.0)
     assert isinstance(state, GridState)
     engine.ask(Make(replace(request, target=str(project_path(file)))))
-    opened = told(state, engine)
+    opened = told(state, engine, GridAnswer)
     assert (photo_of(opened) == photo_of(swapped)).all()
     assert opened.answer is not None
     assert opened.answer.locked == {3, 40}
     again = wished(opened, engine, *dragged(opened, 3, 40))
     assert (photo_of(again)[[3, 40]] == photo_of(laid)[[3, 40]]).all()
     engine.ask(Make(laid.request))  # for the tests that follow
-    told(laid, engine)
+    told(laid, engine, GridAnswer)
 
 
 def test_a_time_lapse_of_the_matching(laid: GridState, tmp_path: Path) -> None:

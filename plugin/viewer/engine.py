@@ -1,9 +1,10 @@
 """The engine of the viewer: a process that makes mosaics, and changes them by hand.
 
 The window never waits for it. It takes wishes and gives back steps, answers and
-failures; a pause is a step it does not come back from. When the window's end of
-the pipe closes, it ends. What is particular to a kind of mosaic is in
-`jigsaw_engine` and `grid_engine`.
+failures; a pause is a step it does not come back from. All it tells bears the
+number of the mosaic it is about: what was still on its way when another was asked
+for is never seen. When the window's end of the pipe closes, it ends. What is
+particular to a kind of mosaic is in `jigsaw_engine` and `grid_engine`.
 """
 
 import math
@@ -43,6 +44,7 @@ class Engine:
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=serve, args=(theirs, self._index), daemon=True)
         self._process.start()
+        self._asked = 0  # mosaics
         theirs.close()
 
     def restart(self) -> None:
@@ -52,16 +54,19 @@ class Engine:
 
     def ask(self, wish: Wish) -> None:
         """Hand over a wish; one that cannot be heard any more is dropped, and `news` says so."""
+        self._asked += isinstance(wish, Make)
         with suppress(OSError):
             self._pipe.send(wish)
 
     def news(self) -> Iterator[object]:
-        """Yield what the engine has told since, without waiting."""
+        """Yield what the engine has told since of the newest mosaic, without waiting."""
         try:
             for _ in range(_MANY):
                 if not self._pipe.poll():
                     return
-                yield self._pipe.recv()
+                number, news = self._pipe.recv()
+                if number == self._asked:
+                    yield news
         except (EOFError, OSError):
             yield Said("the engine stopped; R starts it again", fatal=True)
 
@@ -83,6 +88,7 @@ class _Held:
         self.pipe, self.index = pipe, index
         self.waiting: list[Wish] = []
         self.pace = Pace(0.0)
+        self.number = 0  # of the mosaic, in the order they were asked for
         self.desks: list[Desk] | list[GridDesk] = []
         self.at = -1
 
@@ -90,9 +96,13 @@ class _Held:
         """Wait for the next wish."""
         return self.waiting.pop(0) if self.waiting else self.pipe.recv()
 
+    def tell(self, news: object) -> None:
+        """Tell something of the mosaic at hand."""
+        self.pipe.send((self.number, news))
+
     def progress(self, step: Step) -> None:
         """Tell a step, and wait as the pace wants."""
-        self.pipe.send(step)
+        self.tell(step)
         if step.phase != "pack" and not (step.phase == "assign" and step.made is not None):
             self._listen(0.0)
             return
@@ -134,10 +144,10 @@ def serve(pipe: "Connection[Any, Any]", index: Path | None) -> None:
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return
         except SmaltiError as error:
-            pipe.send(Said(str(error)))
+            held.tell(Said(str(error)))
         except Exception as error:
             traceback.print_exc()
-            pipe.send(Said(f"{type(error).__name__}: {error}; R starts again"))
+            held.tell(Said(f"{type(error).__name__}: {error}; R starts again"))
 
 
 def _do(wish: Wish, held: _Held) -> None:
@@ -153,6 +163,7 @@ def _do(wish: Wish, held: _Held) -> None:
 
 
 def _make(wish: Make, held: _Held) -> None:
+    held.number += 1
     asked = wish.request
     if asked.target.endswith(".json"):
         _open(Path(asked.target), held)
@@ -206,7 +217,7 @@ def _change(wish: Change, held: _Held) -> None:
     else:
         new = jigsaw_engine.changed(now, wish, held.progress)
     if new is now:
-        held.pipe.send(Said(f"{wish.what}: nothing fits there"))
+        held.tell(Said(f"{wish.what}: nothing fits there"))
         return
     held.desks = [*held.desks[: held.at + 1], new]
     held.at += 1
@@ -217,14 +228,14 @@ def _answer(held: _Held, before: Any, said: str, quality: dict[str, float] | Non
     """Tell the mosaic of now, and how it differs from the one that was told before."""
     now, undo, redo = held.desks[held.at], held.at, len(held.desks) - 1 - held.at
     if isinstance(now, GridDesk):
-        held.pipe.send(grid_engine.answer(now, before, said, undo, redo))
+        held.tell(grid_engine.answer(now, before, said, undo, redo))
     else:
-        held.pipe.send(jigsaw_engine.answer(now, before, said, undo, redo, quality))
+        held.tell(jigsaw_engine.answer(now, before, said, undo, redo, quality))
 
 
 def _save(wish: Save, held: _Held) -> None:
     now, path = held.desks[held.at], Path(wish.path)
     if isinstance(now, GridDesk):
-        held.pipe.send(Said(grid_engine.save(now, path)))
+        held.tell(Said(grid_engine.save(now, path)))
     else:
-        held.pipe.send(Said(jigsaw_engine.save(now, path)))
+        held.tell(Said(jigsaw_engine.save(now, path)))

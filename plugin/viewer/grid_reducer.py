@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 
 from smalti.core.progress import Step
-from smalti.plugin.viewer.event import Change, Event, Key, Make, Passed, Pointer, Told, Wish
+from smalti.plugin.viewer.event import Change, Event, Key, Passed, Pointer, Told, Wish
 from smalti.plugin.viewer.grid_engine import Board, GridAnswer, Matched
 from smalti.plugin.viewer.grid_state import UNIT, GridState, cell_at, cell_on, pasted
 from smalti.plugin.viewer.stage import (
+    begun,
     dragged,
     fitted,
     look_after,
-    paced,
     panned,
     pressed,
     slider_of,
@@ -27,19 +27,7 @@ _HISTORY = {"ctrl+z": "undo", "ctrl+y": "redo", "ctrl+shift+z": "redo"}
 
 
 def after(state: GridState, event: Event) -> Outcome:
-    """Apply an event.
-
-    Parameters
-    ----------
-    state : GridState
-    event : Event
-
-    Returns
-    -------
-    state : GridState
-    wishes : tuple of Wish
-        What the window must ask for, of the engine or of itself.
-    """
+    """Apply an event to a photomosaic; see `kinds.after`."""
     match event:
         case Told(news=Step() as step):
             return _stepped(state, step), ()
@@ -93,16 +81,7 @@ def _begun(state: GridState, request: Photomosaic) -> Outcome:
     """Start again, with another request perhaps; locks go where the grid becomes another."""
     if state.answer is not None and request.cells != state.answer.request.cells:
         request = replace(request, lock=(), grid=None)
-    fresh = GridState(
-        request=request,
-        size=state.size,
-        scale=state.scale,
-        seen=state.seen,
-        dark=state.dark,
-        pace=state.pace,
-        view=state.view,
-    )
-    return fresh, (Make(request), paced(state, False))
+    return begun(state, request)
 
 
 def _keyed(state: GridState, name: str) -> Outcome:

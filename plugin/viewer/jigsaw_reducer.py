@@ -13,7 +13,6 @@ from smalti.plugin.viewer.event import (
     Change,
     Event,
     Key,
-    Make,
     Passed,
     Pointer,
     Told,
@@ -23,33 +22,20 @@ from smalti.plugin.viewer.event import (
 from smalti.plugin.viewer.jigsaw_engine import Answer
 from smalti.plugin.viewer.jigsaw_state import JigsawState, tile_at
 from smalti.plugin.viewer.stage import (
+    begun,
     dragged,
     fitted,
     look_after,
-    paced,
     panned,
     pressed,
     slider_of,
 )
-from smalti.request import Jigsaw
 
 Outcome = tuple[JigsawState, tuple[Wish, ...]]
 
 
 def after(state: JigsawState, event: Event) -> Outcome:
-    """Apply an event.
-
-    Parameters
-    ----------
-    state : JigsawState
-    event : Event
-
-    Returns
-    -------
-    state : JigsawState
-    wishes : tuple of Wish
-        What the window must ask for, of the engine or of itself.
-    """
+    """Apply an event to a jigsaw; see `kinds.after`."""
     match event:
         case Told(news=Step() as step):
             return _stepped(state, step), ()
@@ -140,26 +126,12 @@ def _answered(state: JigsawState, answer: Answer) -> JigsawState:
     )
 
 
-def _begun(state: JigsawState, request: Jigsaw) -> Outcome:
-    """Start again, with another request perhaps."""
-    fresh = JigsawState(
-        request=request,
-        size=state.size,
-        scale=state.scale,
-        seen=state.seen,
-        dark=state.dark,
-        pace=state.pace,
-        view=state.view,
-    )
-    return fresh, (Make(request), paced(state, False))
-
-
 def _keyed(state: JigsawState, name: str) -> Outcome:
     if name == "escape":
         none = replace(state, selected=-1, held=None, pose=None, dragging="", brush="", stroke=())
         return none, ()
     if name == "r":
-        return _begun(state, replace(state.request, seed=state.request.seed + 1))
+        return begun(state, replace(state.request, seed=state.request.seed + 1))
     if name in _WAYS:
         return _panned_or_stepped(state, *_WAYS[name])
     if name in ("e", "m"):
@@ -268,5 +240,5 @@ def _released(state: JigsawState) -> Outcome:
     if slider is None:
         return state, ()
     if slider.anew or state.answer is None:
-        return _begun(state, state.request)
+        return begun(state, state.request)
     return replace(state, running=True), (Change("repack", request=state.request),)

@@ -28,7 +28,19 @@ def first_state(request: Request, scale: float) -> State:
 
 
 def after(state: State, event: Event) -> tuple[State, tuple[Wish, ...]]:
-    """Apply an event; see the reducers."""
+    """Apply an event.
+
+    Parameters
+    ----------
+    state : State
+    event : Event
+
+    Returns
+    -------
+    state : State
+    wishes : tuple of Wish
+        What the window must ask for, of the engine or of itself.
+    """
     if isinstance(state, GridState):
         return grid_reducer.after(state, event)
     return jigsaw_reducer.after(state, event)

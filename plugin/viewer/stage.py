@@ -7,6 +7,7 @@ from typing import Any, ClassVar, TypeVar
 from smalti.plugin.viewer.event import (
     Event,
     Key,
+    Make,
     Pace,
     Passed,
     Pointer,
@@ -218,6 +219,20 @@ def _keyed(stage: S, name: str) -> tuple[S, tuple[Wish, ...]] | None:
 def paced(stage: Stage, paused: bool) -> Pace:
     """Return what asks the engine for the pace of a stage."""
     return Pace(math.inf if paused else PACES[stage.pace])
+
+
+def begun(stage: S, request: Request) -> tuple[S, tuple[Wish, ...]]:
+    """Start again, with another request perhaps; what the user sees it by stays."""
+    fresh = type(stage)(
+        request=request,
+        size=stage.size,
+        scale=stage.scale,
+        seen=stage.seen,
+        dark=stage.dark,
+        pace=stage.pace,
+        view=stage.view,
+    )
+    return fresh, (Make(request), paced(stage, False))
 
 
 def fitted(stage: S) -> S:

@@ -15,9 +15,8 @@ sys.path.insert(0, os.environ["TESTS"])
 from gimp_calls import HOME, PHOTOS, SHAPES, call, get, state, workers
 
 WAIT_S = 120  # for a mosaic, on a machine with much else to do
-# Between two turns of GIMP's main loop, beyond what it takes when idle. 0.1 is the aim, and
-# LONGEST is printed to be held against it: other jobs on the machine may take as long.
-AWAKE_S = 0.5
+AWAKE_S = 0.1  # between two turns of GIMP's main loop, beyond what it takes when idle
+TRIES = 4  # other jobs on the machine only ever add to a wait: the shortest longest one is ours
 KINDS = {
     "photomosaic": {"photos": PHOTOS, "cells": 140, "result": "layer"},
     "jigsaw": {"shapes": SHAPES, "tiles": 14, "deform": 0.3, "result": "layer"},
@@ -112,8 +111,11 @@ def main():
     assert get(image.get_layers()[1]) == before[2][0]
     until(lambda: not workers() and not folders(), 5, f"{workers()} {folders()} are left")
     print("PASS Ctrl+F makes it again of the source", flush=True)
-    idle, longest = longest_waits(image)
-    print(f"LONGEST {longest:.3f} s between two answers of GIMP, {idle:.3f} s idle", flush=True)
+    for _ in range(TRIES):
+        idle, longest = longest_waits(image)
+        print(f"LONGEST {longest:.3f} s between two answers of GIMP, {idle:.3f} s idle", flush=True)
+        if longest < AWAKE_S + idle:
+            break
     assert longest < AWAKE_S + idle, (longest, idle)
     print("PASS GIMP stays awake", flush=True)
     ask("repeat")

@@ -1,6 +1,7 @@
 """Run by GIMP in a window, while test_gimp_real.py presses the keys it asks for."""
 
 import os
+import signal
 import sys
 import time
 import traceback
@@ -119,9 +120,14 @@ def main():
     assert longest < AWAKE_S + idle, (longest, idle)
     print("PASS GIMP stays awake", flush=True)
     ask("repeat")
-    until(lambda: len(workers()) > 0, 10, "no worker was started")
+    until(folders, 10, "no worker was started")
+    frozen = workers()
+    for worker in frozen:
+        os.kill(worker, signal.SIGSTOP)  # so that it is not done before Cancel is pressed
     ask("stop")
-    until(lambda: not workers() and not folders(), 5, f"{workers()} {folders()} are left")
+    for worker in frozen:
+        os.kill(worker, signal.SIGCONT)
+    until(lambda: not workers() and not folders(), 5, "the worker or its folder is left")
     time.sleep(0.5)
     assert len(image.get_layers()) == 2, "a cancelled run adds nothing"
     print("PASS the status bar's Cancel leaves no worker and no folder", flush=True)

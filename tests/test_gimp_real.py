@@ -139,6 +139,8 @@ def answer(display: Display, gimp: RealGimp, asked: list[str]) -> None:
         case ["repeat"]:
             display.press(image, "ctrl+f")
         case ["stop"]:
+            time.sleep(1)
+            display.shoot("stop")
             # Cancel in the status bar, where it is in a window of the size arranged.
             display.do("xdotool", "mousemove", "1155", "943", "click", "1")
     (gimp.home / "pressed").touch()

@@ -89,6 +89,7 @@ def ask(
     experts.set_orientation(Gtk.Orientation.VERTICAL)
     scrolled = dialog.fill_scrolled_window("smalti-scrolled", "smalti-experts")
     scrolled.set_min_content_height(240)
+    scrolled.set_vexpand(True)  # an expander gives its child no more than it asks for
     scrolled.set_policy(Gtk.PolicyType.NEVER, Gtk.PolicyType.AUTOMATIC)
     dialog.get_label("smalti-expert-title", "E_xpert options", False, True)
     expander = dialog.fill_expander(

@@ -25,7 +25,7 @@ _LINE_PX = 3  # width of a path drawn as a border
 _PREVIEW_CELLS = 400
 _PREVIEW_TILES = 60
 _PREVIEW_FLAT = 300
-_PREVIEW_S = 0.8  # of packing
+_PREVIEW_S = 0.5  # of packing
 
 Say = Callable[..., None]
 Lines = tuple[tuple[tuple[float, float], ...], ...]

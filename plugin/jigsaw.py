@@ -1,6 +1,5 @@
 """``smalti jigsaw``: the options of a jigsaw image mosaic."""
 
-from collections.abc import Callable
 from typing import Any
 
 import click
@@ -8,34 +7,26 @@ import click
 from smalti.plugin import report
 from smalti.plugin.options import (
     EXIT_CODES,
+    Option,
+    choice,
     cluster_option,
     dpi_option,
+    flag,
     quality_option,
+    real,
     run_job,
     seed_option,
     strict_option,
+    text,
+    whole,
     with_common,
 )
 from smalti.plugin.sections import Sectioned
 from smalti.request import KINDS, SHAPE_FORMATS, Jigsaw
 
-Command = Callable[..., None]
-Decorator = Callable[[Command], Command]
 
-
-def _weight(name: str, meaning: str) -> Decorator:
-    return click.option(
-        f"--w-{name}",
-        metavar="W",
-        type=click.FloatRange(min=0),
-        default=1.0,
-        show_default=True,
-        help=f"Weight of {meaning}; 1 is usual.",
-    )
-
-
-def _picture(name: str, meaning: str) -> Decorator:
-    return click.option(f"--{name}", metavar="FILE", default="", help=meaning)
+def _weight(name: str, meaning: str) -> Option:
+    return real(f"--w-{name}", "W", f"Weight of {meaning}; 1 is usual.", default=1.0)
 
 
 @click.command(
@@ -67,131 +58,53 @@ def _picture(name: str, meaning: str) -> Decorator:
     required=True,
     help=f"What to write: {' '.join(SHAPE_FORMATS)}.",
 )
-@click.option(
-    "--geometry", metavar="FILE", default="", help="GeoJSON of every contour, in target pixels."
+@text("--geometry", "FILE", "GeoJSON of every contour, in target pixels.")
+@whole("--tiles", "N", "About how many tiles.  [default: 1200]")
+@real("--tile-px", "N", "Side of a mean tile, instead of --tiles.", least=1)
+@real(
+    "--size-ratio", "R", "Largest over smallest tile.  [default: 4; 5 with a face]", least=1, most=8
 )
-@click.option(
-    "--tiles",
-    metavar="N",
-    type=click.IntRange(min=1),
-    help="About how many tiles.  [default: 1200]",
-)
-@click.option(
-    "--tile-px",
-    metavar="N",
-    type=click.FloatRange(min=1),
-    help="Side of a mean tile, instead of --tiles.",
-)
-@click.option(
-    "--size-ratio",
-    metavar="R",
-    type=click.FloatRange(1, 8),
-    help="Largest over smallest tile.  [default: 4; 5 with a face]",
-)
-@click.option(
-    "--segments",
-    metavar="N",
-    type=click.IntRange(min=1),
-    help="About how many containers.  [default: as the picture asks]",
-)
-@_picture("labels", "Containers, a colour each, instead of the picture's.")
-@_picture("mask", "One container, where it is light.")
-@_picture("edges", "Extra borders, drawn dark on light.")
-@_picture("colors", "Colours instead of the target's, averaged per container.")
-@click.option("--keep-frame", is_flag=True, help="Do not cut off a plain frame around TARGET.")
+@whole("--segments", "N", "About how many containers.  [default: as the picture asks]")
+@text("--labels", "FILE", "Containers, a colour each, instead of the picture's.")
+@text("--mask", "FILE", "One container, where it is light.")
+@text("--edges", "FILE", "Extra borders, drawn dark on light.")
+@text("--colors", "FILE", "Colours instead of the target's, averaged per container.")
+@flag("--keep-frame", "Do not cut off a plain frame around TARGET.")
 @_weight("color", "colour")
 @_weight("gap", "gaps")
 @_weight("overlap", "overlap")
 @_weight("deform", "deformation")
 @_weight("look", "looking ahead")
-@click.option(
-    "--deform",
-    metavar="D",
-    type=click.FloatRange(min=0),
-    default=1.0,
-    show_default=True,
-    help="How far tiles may be deformed; 0 keeps them rigid.",
-)
-@click.option(
-    "--rotate",
-    metavar="HOW",
-    default="free",
-    show_default=True,
-    help="free, upright, or at most so many degrees.",
-)
-@click.option(
+@real("--deform", "D", "How far tiles may be deformed; 0 keeps them rigid.", default=1.0)
+@text("--rotate", "HOW", "free, upright, or at most so many degrees.", default="free")
+@real(
     "--adjust",
-    metavar="S",
-    type=click.FloatRange(0, 1),
+    "S",
+    "How far tile colours move to their place's, at most 25 dE.",
+    most=1,
     default=0.6,
-    show_default=True,
-    help="How far tile colours move to their place's, at most 25 dE.",
 )
-@click.option(
+@text(
     "--background",
-    metavar="COLOR",
+    "COLOR",
+    "Between tiles: darken (the blurred target), target, or a colour.",
     default="darken",
-    show_default=True,
-    help="Between tiles: darken (the blurred target), target, or a colour.",
 )
-@click.option(
-    "--reuse",
-    metavar="N",
-    type=click.IntRange(min=1),
-    help="Times a tile may appear.  [default: as few as suffice]",
-)
-@click.option(
-    "--spacing",
-    metavar="D",
-    type=click.FloatRange(min=0),
-    default=6.0,
-    show_default=True,
-    help="Copies nearer than so many tiles are avoided.",
-)
-@click.option(
+@whole("--reuse", "N", "Times a tile may appear.  [default: as few as suffice]")
+@real("--spacing", "D", "Copies nearer than so many tiles are avoided.", default=6.0)
+@choice(
     "--kind",
-    type=click.Choice(KINDS),
-    default="jigsaw",
-    show_default=True,
-    help="jigsaw of clip art; decorative squares or voronoi cells of one colour; a grid.",
+    KINDS,
+    "jigsaw of clip art; decorative squares or voronoi cells of one colour; a grid.",
 )
-@click.option(
-    "--candidates",
-    type=click.Choice(["scan", "hashing"]),
-    default="scan",
-    show_default=True,
-    help="How tiles are proposed for a place.",
+@choice("--candidates", ["scan", "hashing"], "How tiles are proposed for a place.")
+@whole("--shortlist", "N", "Tiles of the nearest colours tried at a place.", default=90)
+@real("--time-limit", "S", "Seconds of packing; then the best so far is taken.", above=0)
+@flag(
+    "--keep-partial", "Ctrl-C ends the packing or refining at hand, and what there is is written."
 )
-@click.option(
-    "--shortlist",
-    metavar="N",
-    type=click.IntRange(min=1),
-    default=90,
-    show_default=True,
-    help="Tiles of the nearest colours tried at a place.",
-)
-@click.option(
-    "--time-limit",
-    metavar="S",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Seconds of packing; then the best so far is taken.",
-)
-@click.option(
-    "--keep-partial",
-    is_flag=True,
-    help="Ctrl-C ends the packing or refining at hand, and what there is is written.",
-)
-@click.option(
-    "--width",
-    metavar="PX",
-    type=click.IntRange(16, 100_000),
-    default=3000,
-    show_default=True,
-    help="Long side of the picture.",
-)
-@click.option(
-    "--watch", is_flag=True, help="Open the viewer; OUT is written when the packing is done."
-)
+@whole("--width", "PX", "Long side of the picture.", least=16, most=100_000, default=3000)
+@flag("--watch", "Open the viewer; OUT is written when the packing is done.")
 @dpi_option
 @quality_option
 @seed_option

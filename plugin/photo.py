@@ -8,13 +8,20 @@ import click
 from smalti.plugin import report
 from smalti.plugin.options import (
     EXIT_CODES,
+    choice,
     cluster_option,
     columns_by_rows,
     dpi_option,
+    flag,
     quality_option,
+    real,
     run_job,
     seed_option,
+    several,
     strict_option,
+    text,
+    typed,
+    whole,
     with_common,
 )
 from smalti.plugin.sections import Sectioned
@@ -79,188 +86,57 @@ def _variants(value: str | tuple[str, ...]) -> tuple[str, ...]:
 @click.argument("target")
 @click.argument("photos", nargs=-1, required=True)
 @click.option("-o", "--output", metavar="OUT", help=f"What to write: {' '.join(FORMATS)}.")
-@click.option(
-    "--cells",
-    metavar="N",
-    type=click.IntRange(min=1),
-    help="About how many cells.  [default: 3000, or 3/4 of the photos]",
+@whole("--cells", "N", "About how many cells.  [default: 3000, or 3/4 of the photos]")
+@typed("--grid", "COLSxROWS", columns_by_rows, "Columns and rows exactly.")
+@flag("--adaptive", "Cells of 3 sizes, small where there is detail.")
+@typed("--aspect", "W:H", _aspect, "Shape of a tile.  [default: the photos' commonest]")
+@choice(
+    "--fit", ["crop", "pad", "exact"], "Crop the target to the grid, pad it, or fit tiles to it."
 )
-@click.option("--grid", type=columns_by_rows, metavar="COLSxROWS", help="Columns and rows exactly.")
-@click.option("--adaptive", is_flag=True, help="Cells of 3 sizes, small where there is detail.")
-@click.option(
-    "--aspect",
-    type=_aspect,
-    metavar="W:H",
-    help="Shape of a tile.  [default: the photos' commonest]",
-)
-@click.option(
-    "--fit",
-    type=click.Choice(["crop", "pad", "exact"]),
-    default="crop",
-    show_default=True,
-    help="Crop the target to the grid, pad it, or fit tiles to it.",
-)
-@click.option(
-    "--crop",
-    type=click.Choice(["centre", "attention"]),
-    default="centre",
-    show_default=True,
-    help="Part of a photo kept where its shape differs.",
-)
-@click.option(
-    "--background",
-    metavar="COLOR",
-    default="white",
-    show_default=True,
-    help="Behind transparency and padding.",
-)
-@click.option(
-    "--tile-px",
-    metavar="N",
-    type=click.IntRange(1, 10_000),
-    help="Width of a tile.  [default: what the photos fill]",
-)
-@click.option(
-    "--width-cm",
-    metavar="CM",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Width of the print, instead of --tile-px.",
-)
+@choice("--crop", ["centre", "attention"], "Part of a photo kept where its shape differs.")
+@text("--background", "COLOR", "Behind transparency and padding.", default="white")
+@whole("--tile-px", "N", "Width of a tile.  [default: what the photos fill]", most=10_000)
+@real("--width-cm", "CM", "Width of the print, instead of --tile-px.", above=0)
 @dpi_option
-@click.option(
-    "--max-uses",
-    metavar="T",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Times a photo may appear.",
+@whole("--max-uses", "T", "Times a photo may appear.", default=1)
+@whole(
+    "--spacing", "D", "Cells from one copy of a photo to the next, as far as it goes.", default=1
 )
-@click.option(
-    "--spacing",
-    metavar="D",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Cells from one copy of a photo to the next, as far as it goes.",
+@several("--ban", "FILE", "A photo, or glob of photos, never used; repeat.")
+@several("--must-appear", "FILE", "A photo, or glob, used for sure; repeat.")
+@several("--lock", "COL,ROW=FILE", "That photo in that cell, 1,1 at the top left; repeat.")
+@choice("--repeats", ["limited", "free"], "'free' lays the nearest photo everywhere.")
+@choice("--twins", ["group", "keep"], "Near-duplicates share one limit, or keep their own.")
+@real("--adjust", "S", "How far tile colours move to the cell's.", most=1, default=0.7)
+@choice(
+    "--correction", CORRECTIONS, "How they move; 'scale' loses contrast, not colours beyond range."
 )
-@click.option(
-    "--ban", metavar="FILE", multiple=True, help="A photo, or glob of photos, never used; repeat."
+@real(
+    "--transfer", "S", "How far all photos first take on the target's palette.", most=1, default=0.0
 )
-@click.option(
-    "--must-appear", metavar="FILE", multiple=True, help="A photo, or glob, used for sure; repeat."
-)
-@click.option(
-    "--lock",
-    metavar="COL,ROW=FILE",
-    multiple=True,
-    help="That photo in that cell, 1,1 at the top left; repeat.",
-)
-@click.option(
-    "--repeats",
-    type=click.Choice(["limited", "free"]),
-    default="limited",
-    show_default=True,
-    help="'free' lays the nearest photo everywhere.",
-)
-@click.option(
-    "--twins",
-    type=click.Choice(["group", "keep"]),
-    default="group",
-    show_default=True,
-    help="Near-duplicates share one limit, or keep their own.",
-)
-@click.option(
-    "--adjust",
-    metavar="S",
-    type=click.FloatRange(0, 1),
-    default=0.7,
-    show_default=True,
-    help="How far tile colours move to the cell's.",
-)
-@click.option(
-    "--correction",
-    type=click.Choice(CORRECTIONS),
-    default="shift",
-    show_default=True,
-    help="How they move; 'scale' loses contrast, not colours beyond range.",
-)
-@click.option(
-    "--transfer",
-    metavar="S",
-    type=click.FloatRange(0, 1),
-    default=0.0,
-    show_default=True,
-    help="How far all photos first take on the target's palette.",
-)
-@click.option(
-    "--weight",
-    metavar="WHAT",
-    default="",
-    help="What counts more: edges, faces, or a FILE, light where it does.",
-)
-@click.option(
+@text("--weight", "WHAT", "What counts more: edges, faces, or a FILE, light where it does.")
+@typed(
     "--variants",
-    type=_variants,
-    metavar="LIST",
+    "LIST",
+    _variants,
+    "Ways to use a photo: mirror, crops, turns, none.",
     default="mirror,crops",
-    show_default=True,
-    help="Ways to use a photo: mirror, crops, turns, none.",
 )
-@click.option(
-    "--space",
-    type=click.Choice(SPACES),
-    default="rgb",
-    show_default=True,
-    help="Colour space of the comparison.",
-)
-@click.option(
-    "--features",
-    type=click.Choice(FEATURES),
-    default="means",
-    show_default=True,
-    help="What is compared: block means, or signs of wavelets (in YIQ).",
-)
-@click.option(
-    "--detail",
-    type=_detail,
-    metavar="R",
-    default="6",
-    show_default=True,
-    help="Compare R x R block means, or 'pixels'.",
-)
-@click.option(
-    "--metric",
-    type=click.Choice(METRICS),
-    default="sqeuclidean",
-    show_default=True,
-    help="Distance of two tiles.",
-)
-@click.option(
-    "--solver",
-    type=click.Choice(SOLVERS),
-    default="exact",
-    show_default=True,
-    help="How photos are chosen; all but 'exact' only come near.",
-)
+@choice("--space", SPACES, "Colour space of the comparison.")
+@choice("--features", FEATURES, "What is compared: block means, or signs of wavelets (in YIQ).")
+@typed("--detail", "R", _detail, "Compare R x R block means, or 'pixels'.", default="6")
+@choice("--metric", METRICS, "Distance of two tiles.")
+@choice("--solver", SOLVERS, "How photos are chosen; all but 'exact' only come near.")
 @click.option(
     "--audit/--no-audit",
     default=True,
     help="Prove the exact answer by a pass over all pairs, or not.  [default: audit]",
 )
-@click.option(
-    "--time-limit",
-    metavar="S",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Seconds a solver other than 'exact' may search.",
-)
+@real("--time-limit", "S", "Seconds a solver other than 'exact' may search.", above=0)
 @quality_option
 @seed_option
-@click.option("--dry-run", is_flag=True, help="Say what would be made; write nothing.")
-@click.option(
-    "--explain",
-    is_flag=True,
-    help="Say what more photos would bring, from parts of them; write nothing.",
-)
+@flag("--dry-run", "Say what would be made; write nothing.")
+@flag("--explain", "Say what more photos would bring, from parts of them; write nothing.")
 @strict_option
 @cluster_option
 @with_common

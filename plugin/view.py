@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from smalti.plugin.options import EXIT_CODES, seed_option
+from smalti.plugin.options import EXIT_CODES, flag, real, seed_option, text, whole
 from smalti.plugin.sections import Sectioned
 from smalti.request import Jigsaw, Photomosaic, Request
 
@@ -19,33 +19,14 @@ from smalti.request import Jigsaw, Photomosaic, Request
 )
 @click.argument("target", default="")
 @click.argument("tiles_from", metavar="[SHAPES]...", nargs=-1)
-@click.option(
-    "--tiles", metavar="N", type=click.IntRange(min=1), help="About how many.  [default: 1200]"
-)
-@click.option("--segments", metavar="N", type=click.IntRange(min=1), help="How many containers.")
-@click.option("--mask", metavar="FILE", default="", help="One container, where it is light.")
-@click.option("--edges", metavar="FILE", default="", help="Extra borders, drawn dark on light.")
-@click.option("--photo", is_flag=True, help="A photomosaic; SHAPES are photos.")
-@click.option(
-    "--cells",
-    metavar="N",
-    type=click.IntRange(min=1),
-    help="About how many.  [default: 3000, or 3/4 of the photos]",
-)
-@click.option(
-    "--max-uses",
-    metavar="T",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Times a photo may appear.",
-)
-@click.option(
-    "--scale",
-    metavar="S",
-    type=click.FloatRange(0.5, 4),
-    help="Of text and controls.  [default: as the screen is]",
-)
+@whole("--tiles", "N", "About how many.  [default: 1200]")
+@whole("--segments", "N", "How many containers.")
+@text("--mask", "FILE", "One container, where it is light.")
+@text("--edges", "FILE", "Extra borders, drawn dark on light.")
+@flag("--photo", "A photomosaic; SHAPES are photos.")
+@whole("--cells", "N", "About how many.  [default: 3000, or 3/4 of the photos]")
+@whole("--max-uses", "T", "Times a photo may appear.", default=1)
+@real("--scale", "S", "Of text and controls.  [default: as the screen is]", least=0.5, most=4)
 @seed_option
 def view(
     target: str,

@@ -42,7 +42,7 @@ _AROUND = (128, 128, 128)  # what twins are compared on
 _FARTHEST = 1e6  # no outline, size or colour is beyond it, px or units of CIELAB
 
 # What is remembered of a shape; when any of it changes, so must the name.
-_KIND = "shapes2"
+_KIND = "shapes3"
 _SHAPE = np.dtype(
     [
         ("contours", "f8", (POINTS, 2)),

@@ -104,7 +104,9 @@ def answer(display: Display, gimp: RealGimp, asked: list[str]) -> None:
     image = "GIMP$"
     match asked:
         case ["dialog", kind]:
+            begin = time.monotonic()
             display.window("^Smalti")
+            print(f"OPENED {kind} after {time.monotonic() - begin:.2f} s")
             time.sleep(12)  # for the preview, on a machine with much else to do
             display.shoot(kind)
             display.press("^Smalti", "alt+x")

@@ -260,6 +260,7 @@ def certify(
         See `Certificate.holds`.
     """
     from smalti.core import paths, pricing
+    from smalti.core.boxes import boxed
 
     def tick(done: int, total: int) -> None:
         progress(Step("assign", done, total, "auditing all pairs"))
@@ -279,7 +280,8 @@ def certify(
     np.minimum.at(mean, posed.row_of[free], dual[free])
     flow.u[:] = mean
 
-    audit, _ = pricing.price(problem, flow, len(problem.supply), len(problem.owner), 0, 0, tick)
+    all_slots = boxed(problem.places, problem.bounds, len(problem.owner))
+    audit, _ = pricing.price(problem, flow, len(problem.supply), all_slots, 0, 0, tick)
     column = posed.column_of[posed.group[photo]]
     for unit, cell in enumerate(posed.unit_cell):
         if column[cell] >= 0:
@@ -307,8 +309,8 @@ class Posed(NamedTuple):
 
 def pose(constraints: Constraints, metric: str, seed: int, tick: "distances.Tick") -> Posed:
     """Put rows and columns in order, without the locked cells."""
+    from smalti.core import boxes, kdtree, sampling
     from smalti.core import metric as distances
-    from smalti.core import sampling
     from smalti.core.pricing import Problem
 
     cells, photos, weights, group, allowed, low, high, fixed, out, apart = constraints
@@ -319,7 +321,9 @@ def pose(constraints: Constraints, metric: str, seed: int, tick: "distances.Tick
     first, alike = _alike(cells, weights, apart, loose)
     supply = np.bincount(alike[loose], minlength=len(first))
     # Rows of many cells come early, as a sample weighted by the cells would have them.
-    order = np.argsort(sampling.spread(cells[first], rng) / supply, kind="stable")
+    frame = kdtree.frame(photos[:, 0])
+    cell_order = kdtree.order(kdtree.points(frame, cells[first]))
+    order = np.argsort(sampling.spread(cell_order, rng) / supply, kind="stable")
     rank = np.empty(len(first), np.intp)
     rank[order] = np.arange(len(first))
     row_of = np.full(n, -1)
@@ -327,7 +331,8 @@ def pose(constraints: Constraints, metric: str, seed: int, tick: "distances.Tick
     group_of = np.flatnonzero(high > 0)
     one = np.zeros(groups, np.intp)
     one[group] = np.arange(m)  # of each group's photos, to stand for it
-    turn = sampling.spread(photos[one[group_of], 0], rng)
+    photo_turn = np.argsort(kdtree.order(kdtree.points(frame, photos[:, 0])))
+    turn = sampling.spread(np.argsort(photo_turn[one[group_of]]), rng)
     group_of = group_of[np.argsort(turn, kind="stable")]
     column_of = np.full(groups, -1)
     column_of[group_of] = np.arange(len(group_of))
@@ -340,9 +345,13 @@ def pose(constraints: Constraints, metric: str, seed: int, tick: "distances.Tick
     )  # fmt: skip
     bans = bans_by_row(apart, row_of, slots, m, len(first))
     pairs, bounds = distances.prepare(pairs, bans, tick)
+    places = boxes.places(
+        pairs, bounds, frame, np.argsort(cell_order)[order], np.argsort(photo_turn[slots])
+    )
     problem = Problem(
-        pairs, bounds, column_of[group[slots]].astype(np.int32), supply[order].astype(np.int32),
-        low[group_of].astype(np.int32), high[group_of].astype(np.int32),
+        pairs, bounds, places, column_of[group[slots]].astype(np.int32),
+        supply[order].astype(np.int32), low[group_of].astype(np.int32),
+        high[group_of].astype(np.int32),
     )  # fmt: skip
     unit_cell = np.flatnonzero(loose)
     unit_cell = unit_cell[np.argsort(row_of[loose], kind="stable")]

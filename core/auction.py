@@ -8,8 +8,9 @@ step makes a reduced cost negative by more than the step or slack it was given;
 """
 
 import numpy as np
-from numba import njit
+from numpy.typing import NDArray
 
+from smalti.core.kernel import kernel
 from smalti.core.paths import (
     INFINITE,
     Arcs,
@@ -25,7 +26,7 @@ from smalti.core.paths import (
 )
 
 
-@njit(cache=True)
+@kernel
 def bid(arcs: Arcs, flow: Flow, units: Indices, step: int, most: int, edge: Ints) -> int:
     """Let units take their cheapest columns, outbidding whoever is there.
 
@@ -74,7 +75,7 @@ def bid(arcs: Arcs, flow: Flow, units: Indices, step: int, most: int, edge: Ints
     return left
 
 
-@njit(cache=True)
+@kernel
 def offer(into: tuple[Ints, Indices, Ints], flow: Flow, step: int, most: int) -> None:
     """Let columns of one place that stand empty at v < 0 bid for rows (Bertsekas and Castanon).
 
@@ -114,7 +115,6 @@ def offer(into: tuple[Ints, Indices, Ints], flow: Flow, step: int, most: int) ->
             j = left
 
 
-@njit(cache=True)
 def level(
     arcs: Arcs, into: tuple[Ints, Indices, Ints], flow: Flow, search: Search, units: Indices
 ) -> None:
@@ -125,6 +125,18 @@ def level(
     same few columns finds its level at once, not bid by bid (Goldberg and
     Kennedy's global update, with the least change of the duals).
     """
+    _level(arcs, into, flow, search, units, np.zeros(len(units), np.int64))
+
+
+@kernel
+def _level(
+    arcs: Arcs,
+    into: tuple[Ints, Indices, Ints],
+    flow: Flow,
+    search: Search,
+    units: Indices,
+    need: Ints,
+) -> None:
     begin, tails, costs = into
     u, v, used, high, match = flow.u, flow.v, flow.used, flow.high, flow.match
     distance, row_distance = search.distance, search.row_distance
@@ -176,7 +188,6 @@ def level(
                             seen += 1
                         distance[j] = to
                         waiting = rise(search, j, waiting)
-    need = np.zeros(len(units), np.int64)
     for k in range(len(units)):
         q = flow.row[units[k]]
         if match[units[k]] < 0 and row_distance[q] < INFINITE:
@@ -240,7 +251,6 @@ def level(
     clean(search, seen, waiting)
 
 
-@njit(cache=True)
 def thread(arcs: Arcs, flow: Flow, units: Indices, slack: int) -> int:
     """Lay units along paths of arcs tight to within `slack`.
 
@@ -248,11 +258,27 @@ def thread(arcs: Arcs, flow: Flow, units: Indices, slack: int) -> int:
 
     Units left free are moved to the front of `units`; return how many.
     """
-    u, v, used = flow.u, flow.v, flow.used
-    tried = np.zeros(len(v), np.bool_)
     size = len(flow.row) + 1
-    path, column = np.empty(size, np.int32), np.empty(size, np.int32)
-    cost, arc = np.empty(size, np.int64), np.empty(size, np.int64)
+    path, costs = np.empty((2, size), np.int32), np.empty((2, size), np.int64)
+    left: int = _thread(
+        arcs, flow, units, slack, np.zeros(len(flow.v), np.bool_), path[0], path[1], *costs
+    )
+    return left
+
+
+@kernel
+def _thread(
+    arcs: Arcs,
+    flow: Flow,
+    units: Indices,
+    slack: int,
+    tried: NDArray[np.bool_],
+    path: Indices,
+    column: Indices,
+    cost: Ints,
+    arc: Ints,
+) -> int:
+    u, v, used = flow.u, flow.v, flow.used
     left = 0
     for k in range(len(units)):
         path[0], arc[0], depth = units[k], arcs.begin[flow.row[units[k]]], 0

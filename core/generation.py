@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalti.core import auction, paths, pricing
+from smalti.core.boxes import Boxes, boxed
 from smalti.core.metric import Tick
 from smalti.core.paths import Flow, Indices, Ints
 from smalti.core.pricing import Priced, Problem
@@ -83,21 +84,23 @@ def generate(problem: Problem, v: Ints | None, *, audit: bool, tick: Tick, watch
         If bans leave some row or column without enough partners.
     """
     rows, columns = len(problem.supply), len(problem.high)
-    slots = len(problem.owner)
+    boxes = boxed(problem.places, problem.bounds, len(problem.owner))
     cells = int(problem.supply.sum())
     warm = v is not None
     off = 0
     if v is None:
         v = np.zeros(columns, np.int64)
         if rows > _COARSEST and (problem.high < cells).any():
-            v, off = _guess(problem, rows, columns, tick, watch)
+            v, off = _guess(problem, rows, columns, boxes, tick, watch)
     flow = paths.empty_flow(v, problem.supply, problem.low, problem.high)
     if rows == 0:  # all cells are locked
         return Solved(flow, Priced(np.zeros(0, np.int64), 0, 0))
-    return _settle(problem, flow, slots, audit, warm, off, tick, watch)
+    return _settle(problem, flow, boxes, audit, warm, off, tick, watch)
 
 
-def _guess(problem: Problem, rows: int, columns: int, tick: Tick, watch: Watch) -> tuple[Ints, int]:
+def _guess(
+    problem: Problem, rows: int, columns: int, finer: Boxes, tick: Tick, watch: Watch
+) -> tuple[Ints, int]:
     """Duals of all these columns, from those of a third of them, and how far off they may be."""
     part_rows, part_columns = -(-rows // _RATIO), -(-columns // _RATIO)
     share = part_rows / len(problem.supply)
@@ -110,18 +113,19 @@ def _guess(problem: Problem, rows: int, columns: int, tick: Tick, watch: Watch) 
     if part_rows == 0:
         return np.zeros(columns, np.int64), 0
     v, off = np.zeros(part_columns, np.int64), 0
+    slots = int(np.searchsorted(problem.owner, part_columns))
+    boxes = boxed(problem.places, problem.bounds, slots)
     if part_rows > _COARSEST:
-        v, off = _guess(problem, part_rows, part_columns, tick, watch)
+        v, off = _guess(problem, part_rows, part_columns, boxes, tick, watch)
     sample = problem._replace(supply=supply)
     flow = paths.empty_flow(v, supply, np.zeros_like(high), high)
-    slots = int(np.searchsorted(problem.owner, part_columns))
-    flow = _settle(sample, flow, slots, None, False, off, tick, watch).flow
+    flow = _settle(sample, flow, boxes, None, False, off, tick, watch).flow
     moved = np.abs(flow.v - v)[flow.v < 0]
     off = int(np.median(moved)) if part_rows > _COARSEST and moved.size else 0
-    finer = int(np.searchsorted(problem.owner, columns))
-    owner, depth = problem.owner[:finer], int(min(_DEEPEST, problem.high[:columns].max()))
-    minima = pricing.column_minima(problem, flow.u, supply, finer, depth, tick)
-    wanted = minima[np.minimum(problem.high[owner], depth) - 1, np.arange(finer)]
+    owner = problem.owner[: len(finer.slot)]
+    depth = int(min(_DEEPEST, problem.high[:columns].max()))
+    minima = pricing.column_minima(problem, flow.u, finer, depth, tick)
+    wanted = minima[np.minimum(problem.high[owner], depth) - 1, np.arange(len(owner))]
     guess = np.zeros(columns)
     np.minimum.at(guess, owner, wanted)
     v = np.maximum(guess * problem.pairs.per_unit, -(2.0**60)).astype(np.int64)
@@ -132,7 +136,7 @@ def _guess(problem: Problem, rows: int, columns: int, tick: Tick, watch: Watch) 
 def _settle(
     problem: Problem,
     flow: Flow,
-    slots: int,
+    boxes: Boxes,
     audit: bool | None,
     warm: bool,
     off: int,
@@ -149,20 +153,20 @@ def _settle(
     """
     rows, columns = len(problem.supply), len(flow.v)
     plenty = int(problem.supply.sum()) * _PLENTY < int(flow.high.sum(dtype=np.int64))
-    few = max(1, min(_LISTED // (4 if plenty else 2), slots))
-    listed = pricing.cheapest(problem, flow.v, rows, slots, few, tick)
+    few = max(1, min(_LISTED // (4 if plenty else 2), len(boxes.slot)))
+    listed = pricing.cheapest(problem, flow.v, rows, boxes, few, tick)
     arcs, edge = pricing.graph(listed), listed.edge.copy()
     if (many := np.flatnonzero(problem.supply > few)).size:
-        arcs = _more_for_many(problem, flow, arcs, many, slots, tick)
+        arcs = _more_for_many(problem, flow, arcs, many, boxes, tick)
     scarce = np.flatnonzero(flow.low)
-    arcs = _drawn(problem, flow, arcs, scarce, _any(scarce), slots, tick, _LISTED)
+    arcs = _drawn(problem, flow, arcs, scarce, _any(scarce), boxes, tick, _LISTED)
     search = paths.new_search(rows, columns)
     units = np.arange(len(flow.row), dtype=np.int32)
     focus: NDArray[np.int64] | None = None
     added, first, margin = _ADDED, True, 0
     off = off or int(_UNKNOWN * np.median(edge))
     if not warm:
-        arcs, units = _auction(problem, flow, arcs, units, edge, slots, search, off, tick)
+        arcs, units = _auction(problem, flow, arcs, units, edge, boxes, search, off, tick)
     top_u, top_v = flow.u, flow.v
     slack = 0 if warm else int(_LOOSE * off)
     for _ in range(10_000):
@@ -171,14 +175,14 @@ def _settle(
         if (flow.match < 0).any() or poor.any():
             if audit is None and added > _ADDED << 4:
                 return Solved(flow, None)
-            arcs = _feed(problem, arcs, flow, edge, slots, added, hungry, poor, tick)
+            arcs = _feed(problem, arcs, flow, edge, boxes, added, hungry, poor, tick)
             units = paths.release(arcs, flow, np.arange(rows, dtype=np.int32))
             added *= 2
             continue
         if focus is not None:
             risen = np.flatnonzero(flow.v > top_v)
             top_v[risen] = flow.v[risen] + margin // 2
-            arcs = _drawn(problem, flow, arcs, risen, top_v[risen], slots, tick)
+            arcs = _drawn(problem, flow, arcs, risen, top_v[risen], boxes, tick)
             focus = np.union1d(focus, np.flatnonzero(flow.u > top_u))
             top_u[focus] = flow.u[focus] + margin // 2
         if first:
@@ -186,7 +190,9 @@ def _settle(
         full = focus is None
         chosen = np.arange(rows) if focus is None else focus
         wide = margin if first or not full else 0
-        priced, found = pricing.price(problem, flow, chosen, slots, min(added, slots), wide, tick)
+        priced, found = pricing.price(
+            problem, flow, chosen, boxes, min(added, len(boxes.slot)), wide, tick
+        )
         focus = chosen[priced.least < 0]
         if full and not focus.size:
             return Solved(flow, priced if audit else None)
@@ -246,7 +252,8 @@ def mend(
     Stuck
         As `generate`.
     """
-    slots, rows = len(problem.owner), np.arange(len(flow.u), dtype=np.int32)
+    boxes = boxed(problem.places, problem.bounds, len(problem.owner))
+    rows = np.arange(len(flow.u), dtype=np.int32)
     search = paths.new_search(len(flow.u), len(flow.v))
     top_u, top_v = flow.u.copy(), flow.v.copy()
     top_u[flow.row[units]] = -paths.INFINITE  # they are priced in any case
@@ -254,15 +261,15 @@ def mend(
     for _ in range(10_000):
         hungry, poor = _solve(arcs, flow, search, units, edge, 0, tick)
         if ((flow.match < 0) & waiting).any() or poor.any():
-            arcs = _feed(problem, arcs, flow, edge, slots, added, hungry, poor, tick)
+            arcs = _feed(problem, arcs, flow, edge, boxes, added, hungry, poor, tick)
             added *= 2
         else:
             risen = np.flatnonzero((flow.v > top_v) | (flow.v > base))
-            arcs = _drawn(problem, flow, arcs, risen, flow.v[risen], slots, tick)
+            arcs = _drawn(problem, flow, arcs, risen, flow.v[risen], boxes, tick)
             focus = np.flatnonzero((flow.u > top_u) & (flow.u > sure))
             top_u[focus] = flow.u[focus]
             if focus.size:
-                for listed in pricing.price(problem, flow, focus, slots, added, 0, tick)[1]:
+                for listed in pricing.price(problem, flow, focus, boxes, added, 0, tick)[1]:
                     arcs = pricing.join(arcs, listed)
         free = paths.release(arcs, flow, rows)
         units = free[waiting[free]]
@@ -277,7 +284,7 @@ def _auction(
     arcs: paths.Arcs,
     units: Indices,
     edge: Ints,
-    slots: int,
+    boxes: Boxes,
     search: paths.Search,
     off: int,
     tick: Tick,
@@ -299,10 +306,10 @@ def _auction(
     _thread(arcs, into, flow, search, units, _SOME, step // 2, tick)
     starved, risen = np.flatnonzero(flow.u > edge), np.flatnonzero(flow.v > ceiling)
     if len(starved):
-        more = pricing.cheapest(problem, flow.v, starved, slots, min(_ADDED, slots), tick)
+        more = pricing.cheapest(problem, flow.v, starved, boxes, min(_ADDED, len(boxes.slot)), tick)
         edge[starved] = more.edge
         arcs = pricing.join(arcs, more)
-    arcs = _drawn(problem, flow, arcs, risen, flow.v[risen] + 4 * step, slots, tick)
+    arcs = _drawn(problem, flow, arcs, risen, flow.v[risen] + 4 * step, boxes, tick)
     return arcs, paths.release(arcs, flow, rows)
 
 
@@ -312,14 +319,14 @@ def _drawn(
     arcs: paths.Arcs,
     columns: NDArray[np.intp],
     ceiling: Ints,
-    slots: int,
+    boxes: Boxes,
     tick: Tick,
     most: int = _DRAWN,
 ) -> paths.Arcs:
     """Add arcs of columns to the rows that would have them below a ceiling."""
     if not columns.size:
         return arcs
-    more = pricing.nearest_rows(problem, flow.u, columns, ceiling, slots, most, tick)
+    more = pricing.nearest_rows(problem, flow.u, columns, ceiling, len(boxes.slot), most, tick)
     return pricing.join(arcs, more)
 
 
@@ -384,15 +391,15 @@ def _more_for_many(
     flow: Flow,
     arcs: paths.Arcs,
     many: NDArray[np.intp],
-    slots: int,
+    boxes: Boxes,
     tick: Tick,
 ) -> paths.Arcs:
     """List more for rows of many cells, which need a column each."""
     size = np.ceil(np.log2(problem.supply[many])).astype(int)
     for step in np.unique(size):
         rows = many[size == step]
-        take = min(slots, int(problem.supply[rows].max()) + _LISTED)
-        arcs = pricing.join(arcs, pricing.cheapest(problem, flow.v, rows, slots, take, tick))
+        take = min(len(boxes.slot), int(problem.supply[rows].max()) + _LISTED)
+        arcs = pricing.join(arcs, pricing.cheapest(problem, flow.v, rows, boxes, take, tick))
     return arcs
 
 
@@ -401,7 +408,7 @@ def _feed(
     arcs: paths.Arcs,
     flow: Flow,
     edge: Ints,
-    slots: int,
+    boxes: Boxes,
     added: int,
     hungry: Indices,
     poor: Indices,
@@ -415,13 +422,13 @@ def _feed(
         If all there are did not do.
     """
     rows, columns = np.flatnonzero(hungry), np.flatnonzero(poor)
-    if added > 4 * max(slots, len(problem.supply)):
+    if added > 4 * max(len(boxes.slot), len(problem.supply)):
         raise Stuck(rows, columns)
     if rows.size:
-        listed = pricing.cheapest(problem, flow.v, rows, slots, min(slots, added), tick)
+        listed = pricing.cheapest(problem, flow.v, rows, boxes, min(len(boxes.slot), added), tick)
         arcs = pricing.join(arcs, listed)
         edge[rows] = listed.edge
-    return _drawn(problem, flow, arcs, columns, _any(columns), slots, tick, added)
+    return _drawn(problem, flow, arcs, columns, _any(columns), boxes, tick, added)
 
 
 def _any(columns: NDArray[np.intp]) -> Ints:

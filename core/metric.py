@@ -18,6 +18,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from smalti.core.kernel import kernel
+
 SQEUCLIDEAN, EUCLIDEAN, L1, COSINE, CIEDE2000 = range(5)
 KINDS = {
     "sqeuclidean": SQEUCLIDEAN,
@@ -27,7 +29,6 @@ KINDS = {
     "ciede2000": CIEDE2000,
 }
 STORED_BYTES = 1 << 30  # of distances kept, where finding them again is slow
-BLOCK_BYTES = 32 << 20  # of distances looked at in one go
 _TILE = 1024  # photos in one product: with 256 cells it stays in the cache
 _SALT_BITS = 20
 _COST_BITS = 50
@@ -92,7 +93,7 @@ class Bounds(NamedTuple):
     banned: tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
-@njit(cache=True)
+@kernel
 def distance(kind: int, a: Rows, b: Rows) -> float:
     """Distance of two rows, in double precision.
 
@@ -126,7 +127,7 @@ def distance(kind: int, a: Rows, b: Rows) -> float:
     return total
 
 
-@njit(cache=True)
+@kernel
 def _ciede2000(l1: float, a1: float, b1: float, l2: float, a2: float, b2: float) -> float:
     """Sharma, Wu and Dalal, Color Research and Application 30, 2005, equations 2 to 22."""
     l1, a1, b1 = np.float64(l1), np.float64(a1), np.float64(b1)
@@ -163,7 +164,7 @@ def _ciede2000(l1: float, a1: float, b1: float, l2: float, a2: float, b2: float)
     return math.sqrt(max(0.0, d_l**2 + d_c**2 + d_h**2 + rotation * d_c * d_h))
 
 
-@njit(cache=True)
+@kernel
 def least_variant(kind: int, a: Rows, b: Rows) -> tuple[float, int]:
     """Distance of a cell (k,) to the nearest variant of a photo (v, k), and which that is."""
     best, which = math.inf, 0
@@ -174,7 +175,32 @@ def least_variant(kind: int, a: Rows, b: Rows) -> tuple[float, int]:
     return best, which
 
 
-@njit(cache=True)
+@kernel
+def _least_square(cells: Rows, i: int, photos: Rows, j: int) -> float:
+    """Squared distance to the nearest variant, in four sums side by side.
+
+    A third of the time of `least_variant`, which is handed slices.
+    """
+    width, best = cells.shape[1], math.inf
+    for q in range(photos.shape[1]):
+        a = b = c = d = 0.0
+        for k in range(0, width - 3, 4):
+            x = np.float64(cells[i, k]) - np.float64(photos[j, q, k])
+            a += x * x
+            x = np.float64(cells[i, k + 1]) - np.float64(photos[j, q, k + 1])
+            b += x * x
+            x = np.float64(cells[i, k + 2]) - np.float64(photos[j, q, k + 2])
+            c += x * x
+            x = np.float64(cells[i, k + 3]) - np.float64(photos[j, q, k + 3])
+            d += x * x
+        for k in range(width - width % 4, width):
+            x = np.float64(cells[i, k]) - np.float64(photos[j, q, k])
+            a += x * x
+        best = min(best, (a + b) + (c + d))
+    return best
+
+
+@kernel
 def cost(pairs: Pairs, i: int, s: int) -> int:
     """Integer cost of row i on slot s: weight times distance, rounded, plus a salt.
 
@@ -185,6 +211,10 @@ def cost(pairs: Pairs, i: int, s: int) -> int:
     cell, photo = pairs.cell[i], pairs.photo[s]
     if len(pairs.known):
         d = float(pairs.known[i, s])
+    elif pairs.kind == SQEUCLIDEAN or pairs.kind == EUCLIDEAN:
+        d = _least_square(pairs.cells, cell, pairs.photos, photo)
+        if pairs.kind == EUCLIDEAN:
+            d = math.sqrt(d)
     else:
         d, _ = least_variant(pairs.kind, pairs.cells[cell], pairs.photos[photo])
     x = np.uint64(cell) * np.uint64(0x9E3779B97F4A7C15) ^ np.uint64(photo) * np.uint64(
@@ -341,14 +371,16 @@ def lower_bounds(
 
 
 def of_slots(bounds: Bounds, chosen: NDArray[np.intp]) -> Bounds:
-    """Keep some slots only; not for stored bounds."""
+    """Keep some slots only, in another order; not for stored bounds."""
     last = bounds.kind == L1 and bounds.near.dtype == np.float32
     far = bounds.far[:, :, chosen] if last else bounds.far[:, chosen]
     begin, banned = bounds.banned
     if len(banned):
         row = np.repeat(np.arange(len(begin) - 1), np.diff(begin))
-        place = np.searchsorted(chosen, banned)
-        kept = chosen[np.minimum(place, len(chosen) - 1)] == banned
+        place = np.full(max(banned.max(), chosen.max(initial=0)) + 1, -1)
+        place[chosen] = np.arange(len(chosen))
+        place = place[banned]
+        kept = place >= 0
         begin = np.concatenate([[0], np.cumsum(np.bincount(row[kept], minlength=len(begin) - 1))])
         banned = place[kept]
     return bounds._replace(far=far, banned=(begin, banned))

@@ -24,6 +24,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from smalti.core.kernel import kernel
+
 INFINITE = 1 << 62
 
 Ints = NDArray[np.int64]
@@ -150,7 +152,7 @@ def new_search(rows: int, columns: int) -> Search:
     )  # fmt: skip
 
 
-@njit(cache=True)
+@kernel
 def free(flow: Flow, i: int) -> None:
     """Take unit i off its column."""
     j, previous, following = flow.match[i], flow.before[i], flow.after[i]
@@ -166,7 +168,7 @@ def free(flow: Flow, i: int) -> None:
     flow.match[i] = -1
 
 
-@njit(cache=True)
+@kernel
 def lay(flow: Flow, i: int, j: int, cost: int) -> None:
     """Put unit i on column j, off wherever it was."""
     free(flow, i)
@@ -180,7 +182,7 @@ def lay(flow: Flow, i: int, j: int, cost: int) -> None:
     flow.paid[i] = cost
 
 
-@njit(cache=True)
+@kernel
 def arrange(arcs: Arcs, v: Ints) -> None:
     """Sort the arcs of each row by cost - v, so that a scan may stop at the first too dear."""
     column, cost, key = arcs.column, arcs.cost, arcs.key
@@ -200,7 +202,7 @@ def arrange(arcs: Arcs, v: Ints) -> None:
                     key[spot], column[spot], cost[spot] = k, j, c
 
 
-@njit(cache=True)
+@kernel
 def augment(
     arcs: Arcs,
     flow: Flow,
@@ -226,7 +228,7 @@ def augment(
     return len(units)
 
 
-@njit(cache=True)
+@kernel
 def _push(arcs: Arcs, flow: Flow, search: Search, root: int, edge: Ints, hungry: Indices) -> int:
     u, v, used, low, high = flow.u, flow.v, flow.used, flow.low, flow.high
     distance, row_distance = search.distance, search.row_distance
@@ -295,7 +297,7 @@ def _push(arcs: Arcs, flow: Flow, search: Search, root: int, edge: Ints, hungry:
     return scanned
 
 
-@njit(cache=True)
+@kernel
 def pull(
     into: tuple[Ints, Indices, Ints],
     flow: Flow,
@@ -326,7 +328,7 @@ def pull(
     return len(columns)
 
 
-@njit(cache=True)
+@kernel
 def _draw(
     into: tuple[Ints, Indices, Ints], flow: Flow, search: Search, root: int
 ) -> tuple[int, bool]:
@@ -395,7 +397,7 @@ def _draw(
     return scanned, found
 
 
-@njit(cache=True)
+@kernel
 def clean(search: Search, seen: int, waiting: int) -> None:
     """Forget the columns seen, and those still in the heap."""
     for k in range(seen):
@@ -404,7 +406,7 @@ def clean(search: Search, seen: int, waiting: int) -> None:
         search.place[search.heap[k]] = -1
 
 
-@njit(cache=True)
+@kernel
 def rise(search: Search, j: int, size: int) -> int:
     """Put column j in the heap, or up where its distance now belongs; return the size."""
     heap, place, distance = search.heap, search.place, search.distance
@@ -425,7 +427,7 @@ def rise(search: Search, j: int, size: int) -> int:
     return size
 
 
-@njit(cache=True)
+@kernel
 def drop_first(search: Search, size: int) -> int:
     """Take the nearest column out of the heap; return the size."""
     heap, place, distance = search.heap, search.place, search.distance

@@ -6,20 +6,21 @@ the duals of its optimum, and those that would lower it join. When a pass over
 all pairs finds none, the duals prove that no assignment is cheaper: that pass
 is the audit.
 
-Blocks hold lower bounds in single precision (`smalti.core.metric`), and no pair
-is passed over unless its bound, with all rounding against it, is high enough;
-the rest are priced exactly, in integers.
+Blocks hold lower bounds in single precision (`smalti.core.metric`) of the boxes of
+photos that may matter to a row (`smalti.core.boxes`), and no pair is passed over
+unless its bound or its box's, with all rounding against it, is high enough; the rest
+are priced exactly, in integers.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from smalti.core.boxes import Boxes, Places, boxed, near
+from smalti.core.kernel import kernel
 from smalti.core.metric import (
-    BLOCK_BYTES,
     Bounds,
     Floats,
     Pairs,
@@ -27,16 +28,16 @@ from smalti.core.metric import (
     cost,
     least_variant,
     lower_bounds,
-    of_slots,
     row_offset,
     rows_at_once,
 )
 from smalti.core.paths import INFINITE, Arcs, Flow, Indices, Ints
 
-_WIDER = 3  # times as many groups are looked at for the dearer half of a list
+_WIDER = 3  # times as many are looked at for the dearer half of a list
 _NEARBY = 16
-_TILE = 2048  # slots priced at a time: with 256 rows, what a core's cache holds
-_DEPTH = 32  # entries that share one minimum when the least are sought
+_SHARE = 8  # of so many slots one is looked at to learn how far a row must look
+_ENOUGH = 4096  # slots; of fewer all are looked at
+_UNEVEN = 2.0**-20  # of the numbers' size: what tells equals apart, and hides in their rounding
 
 
 class Problem(NamedTuple):
@@ -46,6 +47,7 @@ class Problem(NamedTuple):
     ----------
     pairs : Pairs
     bounds : Bounds
+    places : Places
     owner : ndarray of shape (slots,), int32
         Column of each slot, ascending.
     supply : ndarray of shape (rows,), int32
@@ -56,6 +58,7 @@ class Problem(NamedTuple):
 
     pairs: Pairs
     bounds: Bounds
+    places: Places
     owner: Indices
     supply: Indices
     low: Indices
@@ -81,35 +84,6 @@ class Priced(NamedTuple):
     exact: int
 
 
-def blocks(
-    bounds: Bounds, rows: NDArray[np.int64] | int, slots: int, tick: Tick
-) -> Iterator[tuple[NDArray[np.int64], Floats]]:
-    """Lower bounds of some rows (or the first so many) to the first slots, block by block."""
-    chosen = np.arange(rows) if isinstance(rows, int) else rows
-    for here, _, block in tiles(bounds, chosen, slots, slots, tick):
-        yield chosen[here], block
-
-
-def tiles(
-    bounds: Bounds, chosen: NDArray[np.int64], slots: int, width: int, tick: Tick
-) -> Iterator[tuple[slice, int, Floats]]:
-    """Do the same a few slots at a time: which of the chosen rows, the first slot, the bounds."""
-    width = min(width, slots)
-    size = max(1, min(BLOCK_BYTES // (4 * width), rows_at_once(bounds, slots), len(chosen)))
-    memory: Floats = np.empty(size * width, np.float32)
-    for start in range(0, len(chosen), size):
-        tick(start, len(chosen))
-        which = slice(start, min(start + size, len(chosen)))
-        part = chosen[which]
-        contiguous = part[-1] - part[0] == len(part) - 1
-        span = slice(int(part[0]), int(part[-1]) + 1)
-        for first in range(0, slots, width):
-            here = slice(first, min(slots, first + width))
-            out = memory[: len(part) * (here.stop - first)].reshape(len(part), -1)
-            lower_bounds(bounds, span if contiguous else part, here, out)
-            yield which, first, out
-
-
 class Listed(NamedTuple):
     """Arcs to join a graph.
 
@@ -131,11 +105,12 @@ class Listed(NamedTuple):
 
 
 def cheapest(
-    problem: Problem, v: Ints, rows: NDArray[np.int64] | int, slots: int, take: int, tick: Tick
+    problem: Problem, v: Ints, rows: NDArray[np.int64] | int, boxes: Boxes, take: int, tick: Tick
 ) -> Listed:
     """Find about `take` slots of least reduced cost for each row, and as many a little dearer.
 
-    The dearer ones keep rows that are nearly alike from all wanting the same few.
+    The dearer ones, every other of those up to `_WIDER` times as many, keep rows that
+    are nearly alike from all wanting the same few.
 
     Parameters
     ----------
@@ -144,25 +119,63 @@ def cheapest(
         Duals of the columns.
     rows : int or ndarray
         The first so many, or which.
-    slots : int
-        Only the first so many.
+    boxes : Boxes
+        Of the slots.
     """
     chosen = np.arange(rows) if isinstance(rows, int) else rows
     pairs, owner, n = problem.pairs, problem.owner, len(chosen)
-    column = np.zeros((n, min(slots, 2 * take) + 1), np.int32)
+    worth = (v[owner[boxes.slot]] / pairs.per_unit).astype(np.float32)
+    weight = _weights(pairs, chosen)
+    shift = pairs.weight[chosen] * row_offset(problem.bounds)[chosen]
+    size = np.abs(shift) + np.abs(worth).max(initial=0)
+    noise = (size * _UNEVEN).astype(np.float32)
+    deep = min(len(worth), _WIDER * take)
+    value = np.full((n, deep), np.inf, np.float32)
+    value[:] = _enough(problem, v, chosen, weight, len(worth), deep, tick)[:, None]
+    slot = np.full((n, deep), -1, np.int32)
+    reach = value[:, 0] + shift + size * 2.0**-21
+    for which, here, block in near(boxes, pairs, chosen, reach, worth, tick):
+        _least(block, which, chosen, weight, worth[here], boxes.slot[here], noise, value, slot)
+    order = np.argsort(value, axis=1)
+    value = np.take_along_axis(value, order, axis=1)
+    slot = np.take_along_axis(slot, order, axis=1)
+    column = np.zeros((n, min(len(worth), 2 * take) + 1), np.int32)
     costs, count = np.zeros(column.shape, np.int64), np.zeros(n, np.int32)
-    edge = np.zeros(n, np.float32)
-    worth = (v[owner[:slots]] / pairs.per_unit).astype(np.float32)
-    start = 0
-    for part, block in blocks(problem.bounds, rows, slots, tick):
-        here = slice(start, start + len(part))
-        weight = _weights(pairs, part)
-        _least(block, weight, worth, take, start, column[here], count[here], edge[here])
-        _price(pairs, owner, part, column[here], costs[here], count[here])
-        start += len(part)
-    beyond = edge + pairs.weight[chosen] * row_offset(problem.bounds)[chosen]
+    _every_other(slot, take, column, count)
+    _price(pairs, owner, chosen, column, costs, count)
+    beyond = value[:, min(take, deep) - 1] + shift
     beyond = np.minimum(beyond, 2.0**60 / pairs.per_unit) * pairs.per_unit
     return Listed(chosen, column, costs, count, beyond.astype(np.int64))
+
+
+def _enough(
+    problem: Problem,
+    v: Ints,
+    rows: NDArray[np.int64],
+    weight: Floats,
+    slots: int,
+    deep: int,
+    tick: Tick,
+) -> Floats:
+    """Guess what about `deep` reduced costs of each row lie below, less the rows' shifts.
+
+    The first slots are an even sample of all.
+    """
+    some = slots // _SHARE
+    if slots < _ENOUGH or deep > some:
+        return np.full(len(rows), np.inf, np.float32)
+    worth = (v[problem.owner[:some]] / problem.pairs.per_unit).astype(np.float32)
+    value = np.full((len(rows), deep // _SHARE + 1), np.inf, np.float32)
+    slot, noise = np.empty(value.shape, np.int32), np.zeros(len(rows), np.float32)
+    size = rows_at_once(problem.bounds, some)
+    memory = np.empty((min(size, len(rows)), some), np.float32)
+    for start in range(0, len(rows), size):
+        tick(start, len(rows))
+        which = np.arange(start, min(start + size, len(rows)))
+        block = memory[: len(which)]
+        lower_bounds(problem.bounds, rows[which], slice(0, some), block)
+        _least(block, which, rows, weight, worth, np.arange(some), noise, value, slot)
+    return value[:, 0]
 
 
 def _weights(pairs: Pairs, rows: NDArray[np.int64]) -> Floats:
@@ -170,87 +183,66 @@ def _weights(pairs: Pairs, rows: NDArray[np.int64]) -> Floats:
     return np.maximum(pairs.weight[rows], 1e-30).astype(np.float32)
 
 
-@njit(cache=True)
-def _about(values: Floats, rank: int) -> np.float32:
-    """Find a number that `rank` of the values do not exceed, or an eighth more, by bisection.
-
-    Counts are taken side by side, so that ten of them are faster than to partition.
-    """
-    if rank >= len(values):
-        return np.float32(np.inf)
-    low: np.float32 = values.min()
-    high: np.float32 = values.max()
-    if high == np.inf:
-        high = np.partition(values, rank)[rank]
-        return high
-    for _ in range(24):
-        middle: np.float32 = (low + high) / np.float32(2)
-        below = np.int32(0)
-        for x in values:
-            below += np.int32(x <= middle)
-        if below > rank + rank // 8:
-            high = middle
-        elif below >= rank:
-            return middle
-        else:
-            low = middle
-    return high
-
-
-@njit(cache=True)
+@kernel
 def _least(
     block: Floats,
+    which: NDArray[np.int64],
+    rows: NDArray[np.int64],
     weight: Floats,
     worth: Floats,
-    take: int,
-    first: int,
-    column: Indices,
-    count: Indices,
-    edge: Floats,
+    slots: NDArray[np.int64],
+    noise: Floats,
+    value: Floats,
+    slot: Indices,
 ) -> None:
-    """List entries below the `take`-th least group minimum, then minima of the next groups.
+    """Enter what is less than the greatest of each row's list, a heap with that on top.
 
-    Entry g, g + groups, g + 2 groups, ... form group g, so that minima are found
-    side by side. Ties could name every column: the list is cut one short of its width,
-    and each row begins elsewhere.
+    Equals are told apart by a little noise: else all rows would list the same.
     """
-    rows, slots = block.shape
-    groups = min(slots, max(-(-slots // _DEPTH), 8 * take))
-    minima = np.empty(groups, np.float32)
-    width = column.shape[1] - 1
-    for r in range(rows):
-        row, w = block[r], weight[r]
-        for g in range(groups):
-            minima[g] = np.float32(np.inf)
-        for start in range(0, slots - groups + 1, groups):
-            part, value = row[start : start + groups], worth[start : start + groups]
-            for g in range(groups):
-                minima[g] = min(w * part[g] - value[g], minima[g])
-        for j in range(slots - slots % groups, slots):
-            g = j % groups
-            minima[g] = min(w * row[j] - worth[j], minima[g])
-        limit = _about(minima, take)
-        wide = _about(minima, _WIDER * take)
-        edge[r] = limit
+    depth, width = value.shape[1], len(slots)
+    for k in range(len(which)):
+        r = which[k]
+        row, w, last = block[k], weight[r], value[r, 0]
+        for start in range(0, width, 64):
+            part, gain = row[start : start + 64], worth[start : start + 64]
+            low = np.int32(len(part) < 64)
+            for j in range(64 if len(part) == 64 else 0):  # of known length: twice as fast
+                low |= np.int32(w * part[j] - gain[j] < last)
+            for j in range(len(part) if low else 0):
+                s = slots[start + j]
+                x = w * part[j] - gain[j]
+                if x < last:
+                    x += noise[r] * _chance(rows[r], s)
+                    at = 0
+                    while True:
+                        child = 2 * at + 1
+                        if child + 1 < depth and value[r, child + 1] > value[r, child]:
+                            child += 1
+                        if child >= depth or value[r, child] <= x:
+                            break
+                        value[r, at], slot[r, at] = value[r, child], slot[r, child]
+                        at = child
+                    value[r, at], slot[r, at] = x, s
+                    last = value[r, 0]
+
+
+@kernel
+def _chance(i: int, j: int) -> np.float32:
+    """Return a number in 0 to 1 that depends on a pair alone."""
+    x = np.uint64(i) * np.uint64(0x9E3779B97F4A7C15) ^ np.uint64(j) * np.uint64(0xC2B2AE3D27D4EB4F)
+    x = (x ^ (x >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+    return np.float32(x >> np.uint64(40)) * np.float32(2.0**-24)
+
+
+@kernel
+def _every_other(slot: Indices, take: int, column: Indices, count: Indices) -> None:
+    """Keep the first of each list, and every other of the rest."""
+    for r in range(len(slot)):
         found = 0
-        g = (first + r) * 7919 % groups
-        for _ in range(groups):
-            if minima[g] <= limit:
-                for j in range(g, slots, groups):
-                    reduced = w * row[j] - worth[j]
-                    if reduced <= limit and found < width and reduced < np.inf:
-                        column[r, found] = j
-                        found += 1
-            g = g + 1 if g + 1 < groups else 0
-        for _ in range(groups if limit < wide else 0):
-            if found == width:
-                break
-            if limit < minima[g] <= wide and minima[g] < np.inf:
-                for j in range(g, slots, groups):
-                    if w * row[j] - worth[j] == minima[g] and found < width:
-                        column[r, found] = j
-                        found += 1
-            g = g + 1 if g + 1 < groups else 0
+        for k in range(slot.shape[1]):
+            if slot[r, k] >= 0 and (k < take or (k + r) % 2) and found < column.shape[1] - 1:
+                column[r, found] = slot[r, k]
+                found += 1
         count[r] = found
 
 
@@ -263,7 +255,7 @@ def _costs(pairs: Pairs, rows: NDArray[np.int64], slots: Indices) -> Ints:
     return out
 
 
-@njit(cache=True)
+@kernel
 def _price(
     pairs: Pairs,
     owner: Indices,
@@ -284,7 +276,7 @@ def price(
     problem: Problem,
     flow: Flow,
     rows: NDArray[np.int64] | int,
-    slots: int,
+    boxes: Boxes,
     take: int,
     margin: int,
     tick: Tick,
@@ -294,78 +286,77 @@ def price(
     And those of other rows that lie below `margin`: they may be next.
     """
     chosen = np.arange(rows) if isinstance(rows, int) else rows
-    pairs, owner, n = problem.pairs, problem.owner, len(chosen)
-    u, worth64 = flow.u[chosen] / pairs.per_unit, flow.v[owner[:slots]] / pairs.per_unit
+    pairs, owner, n, slots = problem.pairs, problem.owner, len(chosen), len(boxes.slot)
+    u, worth64 = flow.u[chosen] / pairs.per_unit, flow.v[owner[boxes.slot]] / pairs.per_unit
     worth = worth64.astype(np.float32)
     shift = pairs.weight[chosen] * row_offset(problem.bounds)[chosen]
     # Rounding of worth, of the product, of the difference and of the ceiling: each
     # to 2^-24 of numbers no larger than these. And integer costs are rounded.
     size = np.abs(u) + np.abs(worth64).max(initial=0) + np.abs(shift)
-    ceiling = u - shift + size * 2.0**-21 + (2 + margin * (take > 0)) / pairs.per_unit
-    ceiling = ceiling.astype(np.float32)
+    reach = u + size * 2.0**-21 + (2 + margin * (take > 0)) / pairs.per_unit
+    ceiling = (reach - shift).astype(np.float32)
     least = np.full(n, INFINITE)
     exact = 0
     width = min(_NEARBY, slots) if take else 0
-    near = Listed(
+    found = Listed(
         chosen, np.zeros((n, width), np.int32), np.zeros((n, width), np.int64),
         np.zeros(n, np.int32), np.zeros(0, np.int64),
     )  # fmt: skip
-    which = np.zeros(n, np.int32)
-    for here, first, block in tiles(problem.bounds, chosen, slots, _TILE, tick):
-        part = chosen[here]
+    slot, weight = np.zeros(n, np.int32), _weights(pairs, chosen)
+    for which, here, block in near(boxes, pairs, chosen, reach, worth, tick):
         exact += _breaches(
-            block, _weights(pairs, part), worth[first:], ceiling[here], pairs, owner, first, part,
-            flow.u, flow.v, margin, least[here], which[here], near.column[here], near.cost[here],
-            near.length[here],
+            block, which, chosen, weight, worth[here], ceiling, pairs, owner, boxes.slot[here],
+            flow.u, flow.v, margin, least, slot, found.column, found.cost, found.length,
         )  # fmt: skip
-    joined = [near] if take else []
+    joined = [found] if take else []
     if take and (bad := np.flatnonzero(least < 0)).size:
-        listed = cheapest(problem, flow.v, chosen[bad], slots, take, tick)
+        listed = cheapest(problem, flow.v, chosen[bad], boxes, take, tick)
         # Single precision may not tell the breach from its equals: it joins in any case.
-        listed.column[np.arange(len(bad)), listed.length] = owner[which[bad]]
-        listed.cost[np.arange(len(bad)), listed.length] = _costs(pairs, chosen[bad], which[bad])
+        listed.column[np.arange(len(bad)), listed.length] = owner[slot[bad]]
+        listed.cost[np.arange(len(bad)), listed.length] = _costs(pairs, chosen[bad], slot[bad])
         listed.length[:] += 1
         joined.append(listed)
     return Priced(least, n * slots, exact), joined
 
 
-@njit(cache=True)
+@kernel
 def _breaches(
     block: Floats,
+    which: NDArray[np.int64],
+    rows: NDArray[np.int64],
     weight: Floats,
     worth: Floats,
     ceiling: Floats,
     pairs: Pairs,
     owner: Indices,
-    first: int,
-    rows: NDArray[np.int64],
+    slots: NDArray[np.int64],
     u: Ints,
     v: Ints,
     margin: int,
     least: Ints,
-    which: Indices,
+    slot: Indices,
     column: Indices,
     costs: Ints,
     count: Indices,
 ) -> int:
     """Price exactly what bounds do not exclude; return how many pairs that were."""
-    slots = block.shape[1]
     exact = 0
-    for r in range(len(rows)):
+    for k in range(len(which)):
+        r = which[k]
         w, limit, i = weight[r], ceiling[r], rows[r]
-        for start in range(0, slots, 128):
-            part, value = block[r, start : start + 128], worth[start : start + 128]
-            low = np.int32(len(part) < 128)
-            for j in range(128 if len(part) == 128 else 0):  # of known length: twice as fast
+        for start in range(0, len(slots), 64):
+            part, value = block[k, start : start + 64], worth[start : start + 64]
+            low = np.int32(len(part) < 64)
+            for j in range(64 if len(part) == 64 else 0):  # of known length: twice as fast
                 low |= np.int32(w * part[j] - value[j] <= limit)
             if low:
                 for j in range(len(part)):
                     if w * part[j] - value[j] <= limit:
-                        s = first + start + j
+                        s = slots[start + j]
                         price = cost(pairs, i, s)
                         reduced = price - u[i] - v[owner[s]]
                         if reduced < least[r]:
-                            least[r], which[r] = reduced, s
+                            least[r], slot[r] = reduced, s
                         if reduced < margin and count[r] < column.shape[1]:
                             column[r, count[r]], costs[r, count[r]] = owner[s], price
                             count[r] += 1
@@ -401,7 +392,7 @@ def join(arcs: Arcs, listed: Listed) -> Arcs:
     return arcs
 
 
-@njit(cache=True)
+@kernel
 def _move(arcs: Arcs, grown: Arcs) -> None:
     for i in range(len(arcs.length)):
         old, new = arcs.begin[i], grown.begin[i]
@@ -409,7 +400,7 @@ def _move(arcs: Arcs, grown: Arcs) -> None:
             grown.column[new + a], grown.cost[new + a] = arcs.column[old + a], arcs.cost[old + a]
 
 
-@njit(cache=True)
+@kernel
 def _append(
     arcs: Arcs, rows: NDArray[np.int64], column: Indices, costs: Ints, count: Indices
 ) -> None:
@@ -429,31 +420,37 @@ def _append(
 
 
 def column_minima(
-    problem: Problem, u: Ints, supply: Indices, slots: int, depth: int, tick: Tick
+    problem: Problem, u: Ints, boxes: Boxes, depth: int, tick: Tick
 ) -> NDArray[np.float64]:
     """Find the `depth` least of cost - u of every slot over the first rows, about.
 
-    A row counts once, however many units it has.
+    A row counts once, however many units it has; what is above 0 may be missing.
 
     Returns
     -------
     ndarray of shape (depth, slots), float64, ascending
         In weighted distance.
     """
-    pairs, rows = problem.pairs, len(u)
-    least = np.full((depth, slots), np.inf, np.float32)
-    shift = pairs.weight * row_offset(problem.bounds)
-    base = (u / pairs.per_unit - shift[:rows]).astype(np.float32)
-    for part, block in blocks(problem.bounds, rows, slots, tick):
-        _down(block, _weights(pairs, part), base[part], least)
-    return least.astype(np.float64)
+    pairs, rows = problem.pairs, np.arange(len(u))
+    least = np.full((depth, len(boxes.slot)), np.inf, np.float32)
+    shift = pairs.weight[rows] * row_offset(problem.bounds)[rows]
+    reach = u / pairs.per_unit
+    base, weight = (reach - shift).astype(np.float32), _weights(pairs, rows)
+    nothing = np.zeros(len(boxes.slot), np.float32)
+    for which, here, block in near(boxes, pairs, rows, reach, nothing, tick):
+        _down(block, which, weight, base, least[:, here])
+    out = np.empty(least.shape)
+    out[:, boxes.slot] = least
+    return out
 
 
-@njit(cache=True)
-def _down(block: Floats, weight: Floats, base: Floats, least: Floats) -> None:
+@kernel
+def _down(
+    block: Floats, which: NDArray[np.int64], weight: Floats, base: Floats, least: Floats
+) -> None:
     depth, slots = least.shape
-    for r in range(len(block)):
-        row, w, b = block[r], weight[r], base[r]
+    for k in range(len(which)):
+        row, w, b = block[k], weight[which[k]], base[which[k]]
         best = least[0]
         for j in range(slots if depth == 1 else 0):
             best[j] = min(w * row[j] - b, best[j])
@@ -478,25 +475,25 @@ def nearest_rows(
 
     Only those below `ceiling`, of each column.
     """
-    pairs, rows = problem.pairs, len(u)
-    chosen = np.flatnonzero(np.isin(problem.owner[:slots], columns))
-    depth = min(depth, rows)
-    limit = np.full(len(problem.high), np.inf)
+    pairs, rows = problem.pairs, np.arange(len(u))
+    depth = min(depth, len(rows))
+    limit = np.full(len(problem.high), -np.inf)
     limit[columns] = ceiling / pairs.per_unit
-    value = np.repeat(limit[problem.owner[chosen], None], depth, axis=1).astype(np.float32)
-    row = np.full((len(chosen), depth), -1, np.int64)
-    shift = pairs.weight * row_offset(problem.bounds)
-    base = (u / pairs.per_unit - shift[:rows]).astype(np.float32)
-    bounds, width = problem.bounds, slots
-    if bounds.stored is None:
-        bounds, width = of_slots(bounds, chosen), len(chosen)
-    for part, block in blocks(bounds, rows, width, tick):
-        own = block if width == len(chosen) else np.take(block, chosen, axis=1)
-        _shortlist(own, _weights(pairs, part), base[part], part, value, row)
-    slot, _ = np.nonzero(row >= 0)
+    wanted = np.isin(problem.owner, columns)
+    wanted[slots:] = False
+    boxes = boxed(problem.places, problem.bounds, wanted)
+    worth = limit[problem.owner[boxes.slot]].astype(np.float32)
+    value = np.repeat(worth[:, None], depth, axis=1)
+    row = np.full(value.shape, -1, np.int64)
+    shift = pairs.weight[rows] * row_offset(problem.bounds)[rows]
+    reach = u / pairs.per_unit
+    base, weight = (reach - shift).astype(np.float32), _weights(pairs, rows)
+    for which, here, block in near(boxes, pairs, rows, reach, worth, tick):
+        _shortlist(block, which, weight, base, value[here], row[here])
+    place, _ = np.nonzero(row >= 0)
     found = row[row >= 0]
     order = np.argsort(found, kind="stable")
-    found, slot = found[order], chosen[slot[order]].astype(np.int32)
+    found, slot = found[order], boxes.slot[place[order]].astype(np.int32)
     unique, begin, count = np.unique(found, return_index=True, return_counts=True)
     column = np.zeros((len(unique), int(count.max(initial=0))), np.int32)
     column[np.repeat(np.arange(len(unique)), count), _ranks(begin, count)] = slot
@@ -514,20 +511,21 @@ def _ranks(begin: NDArray[np.intp], count: NDArray[np.intp]) -> NDArray[np.intp]
 @njit(cache=True)
 def _shortlist(
     block: Floats,
+    which: NDArray[np.int64],
     weight: Floats,
     base: Floats,
-    rows: NDArray[np.int64],
     value: Floats,
     row: NDArray[np.int64],
 ) -> None:
     width, depth = value.shape
     worst = value[:, depth - 1].copy()
-    for r in range(len(rows)):
+    for k in range(len(which)):
+        r = which[k]
         w, b = weight[r], base[r]
-        for start in range(0, width, 32):
-            part, limit = block[r, start : start + 32], worst[start : start + 32]
-            low = np.int32(len(part) < 32)
-            for j in range(32 if len(part) == 32 else 0):
+        for start in range(0, width, 64):
+            part, limit = block[k, start : start + 64], worst[start : start + 64]
+            low = np.int32(len(part) < 64)
+            for j in range(64 if len(part) == 64 else 0):
                 low |= np.int32(w * part[j] - b < limit[j])
             for j in range(len(part) if low else 0):
                 x, c = w * part[j] - b, start + j
@@ -536,7 +534,7 @@ def _shortlist(
                     while d > 0 and value[c, d - 1] > x:
                         value[c, d], row[c, d] = value[c, d - 1], row[c, d - 1]
                         d -= 1
-                    value[c, d], row[c, d] = x, rows[r]
+                    value[c, d], row[c, d] = x, r
                     limit[j] = value[c, depth - 1]
 
 

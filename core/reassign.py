@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from smalti.core import paths, pricing
 from smalti.core.assign import Duals, Posed, bans_by_row, in_order, pose, stuck_message
+from smalti.core.boxes import boxed
 from smalti.core.constraints import Rows, checked
 from smalti.core.errors import BadInput
 from smalti.core.generation import Stuck, mend
@@ -198,9 +199,9 @@ def stand(
     # Photos that are locked away have no dual: such a low one that few want them.
     v[np.isin(posed.group_of, posed.group[locks[:, 1]]) & (v == 0)] = v.min(initial=0)
     flow = paths.empty_flow(v, problem.supply, problem.low, problem.high)
-    listed = pricing.cheapest(
-        problem, v, len(problem.supply), len(problem.owner), min(_LISTED, len(problem.owner)), tick
-    )
+    boxes = boxed(problem.places, problem.bounds, len(problem.owner))
+    few = min(_LISTED, len(problem.owner))
+    listed = pricing.cheapest(problem, v, len(problem.supply), boxes, few, tick)
     arcs = pricing.graph(listed)
     unit_of = np.empty(len(photo), np.intp)
     unit_of[posed.unit_cell] = np.arange(len(photo))
@@ -221,12 +222,9 @@ def stand(
 
 
 def _sure(problem: pricing.Problem, listed: pricing.Listed, v: paths.Ints) -> paths.Ints:
-    """Bound cost - v of what is not listed; not at all, where a list was cut short."""
+    """Bound cost - v of what is not listed."""
     pairs = problem.pairs
     offset = row_offset(problem.bounds)[listed.row] * pairs.weight[listed.row]
     size = np.abs(listed.edge) + np.abs(v).max(initial=0) + np.abs(offset) * pairs.per_unit
-    edge = listed.edge - (size * 2.0**-21).astype(np.int64) - 2
-    width = listed.column.shape[1]
-    near = listed.cost - v[listed.column] <= listed.edge[:, None]
-    near &= np.arange(width) < listed.length[:, None]
-    return np.where(near.sum(1) < width - 1, edge, -paths.INFINITE)
+    sure: paths.Ints = listed.edge - (size * 2.0**-19).astype(np.int64) - 2
+    return sure

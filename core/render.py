@@ -69,6 +69,7 @@ def bands(
     tile_px: int,
     *,
     max_pixels: int,
+    first: int = 0,
     executor: Executor | None = None,
     progress: Progress = silent,
 ) -> Iterator[NDArray[np.uint8]]:
@@ -81,6 +82,8 @@ def bands(
         Width of a unit, px.
     max_pixels : int
         Of a photo; larger ones are refused.
+    first : int
+        Band to begin at.
     executor : Executor, optional
         Draws several bands at a time where photos must be decoded from files.
     progress : callable
@@ -99,9 +102,7 @@ def bands(
         If a band's worker crashed, hung or outgrew its memory twice.
     """
     grid = layout.grid
-    rows = _rows(layout)
-    # Cells of a sheet are in memory already: sending bands between processes costs more.
-    decoding = not all(is_tile(source) for source in layout.sources)
+    rows = _rows(layout)[first:]
     yield from each_result(
         partial(
             _band,
@@ -113,11 +114,17 @@ def bands(
         rows,
         phase="render",
         text="drawing",
-        executor=executor if decoding else None,
+        # Sending bands between processes costs more than drawing from memory.
+        executor=executor if decodes(layout) else None,
         progress=progress,
         ahead=8,
         seconds=_BAND_S + _TILE_S * max((len(row) for row in rows), default=0),
     )
+
+
+def decodes(layout: Layout) -> bool:
+    """Tell whether photos must be decoded from files; cells of a sheet are in memory."""
+    return not all(is_tile(source) for source in layout.sources)
 
 
 def band_rows(layout: Layout) -> NDArray[np.intp]:

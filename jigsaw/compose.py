@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 from xml.sax.saxutils import quoteattr
@@ -16,15 +17,15 @@ from smalti.core.progress import Progress, Step, silent
 from smalti.core.source import Source, open_source
 from smalti.jigsaw.placement import Placement
 from smalti.jigsaw.shapes import ShapeLibrary, opaque_pixels
-from smalti.jigsaw.warp import Window, bled, halved, shrinking, warp
+from smalti.jigsaw.warp import Warp, bled, halved, shrinking, warp
 
 CAP = 25.0
 """dE a tile may be moved in colour; further it would no longer be itself."""
 
 _BAND = 256  # rows of output at a time
-_KEPT = 256  # px: smaller clip art stays in memory for its next copy, at most 1024 pieces
+_KEPT = 256  # px: smaller clip art stays in memory for its next copy, at most 512 pieces
 _CONTRASTS = np.array([1.0, 0.85, 0.7, 0.55, 0.4], np.float32)  # tried in turn
-_SAMPLE = 64  # pixels that tell whether a tile stays within the gamut
+_SAMPLE = 12  # px a side of what tells whether a tile stays within the gamut
 _PART = 1 << 16  # pixels moved in colour at a time
 _BEYOND = 2.0  # levels of 255 its pixels may be clipped by, on average
 
@@ -37,11 +38,12 @@ def compose(
     scale: float = 1.0,
     background: NDArray[np.uint8],
     moves: NDArray[np.float32] | None = None,
+    start: int = 0,
     progress: Progress = silent,
 ) -> Iterator[NDArray[np.uint8]]:
     """Draw all tiles, a band of rows after the other.
 
-    Only the tiles that cross a band are in memory.
+    Of a tile no more is drawn at a time than crosses a band.
 
     Parameters
     ----------
@@ -55,6 +57,8 @@ def compose(
         sRGB seen between the tiles and through their holes; resampled.
     moves : ndarray of shape (n, 3), float32, optional
         What to add to the CIELAB colours of each tile; see `colour_move`.
+    start : int
+        Band to begin at, counted as in `band_heights`.
     progress : callable
         Called with steps of the phase ``"render"``, counted in tiles.
 
@@ -71,23 +75,69 @@ def compose(
     width, height = (max(1, round(scale * side)) for side in size)
     behind = Image.fromarray(background)
     tops = [scale * placement.contour[:, 1].min() for placement in placements]
-    waiting = sorted(range(len(placements)), key=tops.__getitem__, reverse=True)
-    crossing: list[_Strip] = []
-    total = len(placements)
+    ends = [scale * placement.contour[:, 1].max() for placement in placements]
+    below = [k for k, end in enumerate(ends) if end > start * _BAND]
+    waiting = sorted(below, key=tops.__getitem__, reverse=True)
+    crossing: list[DrawnTile] = []
+    total = len(waiting)
     progress(Step("render", 0, total, "drawing tiles"))
-    for first in range(0, height, _BAND):
+    for first in range(start * _BAND, height, _BAND):
         end = min(first + _BAND, height)
         while waiting and tops[waiting[-1]] < end:
             k = waiting.pop()
             move = None if moves is None else moves[k]
-            crossing.append(_strip(drawn(placements[k], library, scale=scale, move=move)))
+            crossing.append(drawn(placements[k], library, scale=scale, move=move))
             progress(Step("render", total - len(waiting), total, "drawing tiles"))
         strip = (0, first / height * behind.height, behind.width, end / height * behind.height)
         band = np.array(behind.resize((width, end - first), Image.Resampling.BICUBIC, box=strip))
         for tile in crossing:
             _lay(tile, band, first)
         yield band
-        crossing = [_below(tile, end) for tile in crossing if tile.top + len(tile.pixels) > end]
+        crossing = [tile for tile in crossing if tile.warp.top + tile.warp.shape[0] > end]
+
+
+def band_heights(height: int) -> list[int]:
+    """Return the heights of the bands of a picture, px."""
+    return [min(_BAND, height - first) for first in range(0, height, _BAND)]
+
+
+class Tint(NamedTuple):
+    """How the colours of a tile are moved.
+
+    Attributes
+    ----------
+    mean, goal : ndarray of shape (3,), float32
+        CIELAB mean before and after.
+    contrast : float
+        What is left of the distances from the mean, 0 to 1.
+    """
+
+    mean: NDArray[np.float32]
+    goal: NDArray[np.float32]
+    contrast: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DrawnTile:
+    """One tile, to be drawn some rows at a time.
+
+    Attributes
+    ----------
+    warp : Warp
+        Its shape, its place and the colours it was given.
+    tint : Tint, optional
+        What becomes of them.
+    """
+
+    warp: Warp
+    tint: Tint | None
+
+    def rows(self, first: int, end: int) -> NDArray[np.float32]:
+        """Draw rows `first` to `end` of the window; see `Warp.rows`."""
+        pixels = self.warp.rows(first, end)
+        if self.tint is not None:
+            _apply(self.tint, pixels)
+        return pixels
 
 
 def drawn(
@@ -96,8 +146,8 @@ def drawn(
     *,
     scale: float = 1.0,
     move: NDArray[np.float32] | None = None,
-) -> Window:
-    """Draw one tile.
+) -> DrawnTile:
+    """Prepare one tile to be drawn.
 
     Parameters
     ----------
@@ -110,18 +160,15 @@ def drawn(
 
     Returns
     -------
-    Window
+    DrawnTile
     """
     tile = placement.tile
     own = library.contours[tile] * library.size[tile] + library.centroid[tile]
     contour = placement.contour * scale
     level = max(0, int(np.log2(max(shrinking(own, contour), 1))))
     art_of = _kept_art if library.size[tile] <= _KEPT * 2**level else _art
-    art = art_of(library.sources[tile], level)
-    window = warp(art, own / 2**level, contour)
-    if move is not None:
-        _tint(window.pixels, library.lab[tile], move)
-    return window
+    bent = warp(art_of(library.sources[tile], level), own / 2**level, contour)
+    return DrawnTile(bent, None if move is None else _tint(bent, library.lab[tile], move))
 
 
 def _art(source: Source, level: int) -> NDArray[np.uint8]:
@@ -133,42 +180,21 @@ def _art(source: Source, level: int) -> NDArray[np.uint8]:
     return art
 
 
-_kept_art = lru_cache(maxsize=1024)(_art)
+_kept_art = lru_cache(maxsize=512)(_art)
 
 
-class _Strip(NamedTuple):
-    """What is still to be laid of a tile: a quarter of the memory of a `Window`."""
-
-    pixels: NDArray[np.uint8]  # sRGB times alpha, and alpha
-    left: int
-    top: int
-
-
-def _strip(window: Window) -> _Strip:
-    pixels = np.empty(window.pixels.shape, np.uint8)
-    for start in range(0, len(pixels), _BAND):
-        part = slice(start, start + _BAND)
-        pixels[part] = 255 * window.pixels[part] + 0.5
-    return _Strip(pixels, window.left, window.top)
-
-
-def _below(tile: _Strip, row: int) -> _Strip:
-    """Leave out what lies above a row of the picture."""
-    above = max(0, row - tile.top)
-    return tile._replace(pixels=tile.pixels[above:].copy(), top=tile.top + above)
-
-
-def _lay(tile: _Strip, band: NDArray[np.uint8], first: int) -> None:
+def _lay(tile: DrawnTile, band: NDArray[np.uint8], first: int) -> None:
     """Lay a tile over a band whose first row is row `first` of the picture."""
-    top, left = tile.top - first, tile.left
-    h, w = tile.pixels.shape[:2]
+    top, left, (h, w) = tile.warp.top - first, tile.warp.left, tile.warp.shape
     rows = slice(max(0, top), max(0, min(top + h, band.shape[0])))
     columns = slice(max(0, left), max(0, min(left + w, band.shape[1])))
-    pixels = tile.pixels[
-        rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
-    ]
-    under = band[rows, columns].astype(np.uint16) * (255 - pixels[..., 3:])
-    band[rows, columns] = pixels[..., :3] + (under + 127) // 255
+    if columns.start >= columns.stop:
+        return
+    pixels = tile.rows(rows.start - top, rows.stop - top)
+    pixels = pixels[:, columns.start - left : columns.stop - left]
+    over = (255 * pixels + 0.5).astype(np.uint8)
+    under = band[rows, columns].astype(np.uint16) * (255 - over[..., 3:])
+    band[rows, columns] = over[..., :3] + (under + 127) // 255
 
 
 def colour_move(
@@ -194,24 +220,27 @@ def colour_move(
     return np.asarray(way * np.minimum(1, cap / np.maximum(length, 1e-6)), np.float32)
 
 
-def _tint(
-    pixels: NDArray[np.float32], mean: NDArray[np.float32], move: NDArray[np.float32]
-) -> None:
-    """Move the colours of a window in place, with as much contrast as the gamut has room for."""
-    seen = np.flatnonzero(pixels[..., 3])
-    if not len(seen):
-        return
+def _tint(bent: Warp, mean: NDArray[np.float32], move: NDArray[np.float32]) -> Tint:
+    """Leave a tile as much contrast as the gamut has room for."""
+    goal = mean + move
+    goal[0] = np.clip(goal[0], 0, 100)
+    small = bent.reduced(_SAMPLE)
+    pixels = small.rows(0, small.shape[0]).reshape(-1, 4)
+    pixels = pixels[pixels[:, 3] > 0]
+    rgb = from_lab(goal + _CONTRASTS[:, None, None] * (_lab(pixels) - mean))
+    beyond = np.abs(rgb - rgb.clip(0, 255)).max(axis=2) @ pixels[:, 3]
+    within = beyond <= _BEYOND * pixels[:, 3].sum()
+    return Tint(mean, goal, float(_CONTRASTS[np.argmax(within) if within.any() else -1]))
+
+
+def _apply(tint: Tint, pixels: NDArray[np.float32]) -> None:
+    """Move the colours of pixels, sRGB times alpha and alpha, in place."""
     flat = pixels.reshape(-1, 4)
-    moved = mean + move
-    moved[0] = np.clip(moved[0], 0, 100)
-    away = _lab(flat[seen[:: -(-len(seen) // _SAMPLE)]]) - mean
-    rgb = from_lab(moved + _CONTRASTS[:, None, None] * away)
-    beyond = np.abs(rgb - rgb.clip(0, 255)).max(axis=2).mean(axis=1)
-    contrast = _CONTRASTS[np.argmax(beyond <= _BEYOND) if beyond.min() <= _BEYOND else -1]
+    seen = np.flatnonzero(flat[:, 3])
     for start in range(0, len(seen), _PART):
         part = seen[start : start + _PART]
-        colour = from_lab(moved + contrast * (_lab(flat[part]) - mean)).clip(0, 255)
-        flat[part, :3] = colour / 255 * flat[part, 3:]
+        lab = tint.goal + tint.contrast * (_lab(flat[part]) - tint.mean)
+        flat[part, :3] = from_lab(lab).clip(0, 255) / 255 * flat[part, 3:]
 
 
 def _lab(pixels: NDArray[np.float32]) -> NDArray[np.float32]:

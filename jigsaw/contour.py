@@ -166,7 +166,7 @@ def filled_window(contour: Points, shape: tuple[int, ...]) -> tuple[tuple[slice,
     return window, filled(contour - low, (height, width))
 
 
-def coverage(contour: Points, shape: tuple[int, int]) -> NDArray[np.float32]:
+def coverage(contour: Points, shape: tuple[int, int], first: int = 0) -> NDArray[np.float32]:
     """Return how much of each pixel lies inside a simple polygon, 0 to 1, exactly.
 
     Parameters
@@ -175,6 +175,8 @@ def coverage(contour: Points, shape: tuple[int, int]) -> NDArray[np.float32]:
         (x, y) px, of either orientation; may reach beyond the picture.
     shape : tuple of int
         (H, W).
+    first : int
+        Row of the picture that is the first of these.
 
     Returns
     -------
@@ -187,13 +189,13 @@ def coverage(contour: Points, shape: tuple[int, int]) -> NDArray[np.float32]:
        running sum along a row is the coverage.
     """
     area = np.zeros((shape[0], shape[1] + 1))
-    _add_edges(np.ascontiguousarray(contour, np.float64), area)
+    _add_edges(np.ascontiguousarray(contour, np.float64), first, area)
     sums = np.cumsum(area, axis=1)[:, :-1]
     return np.minimum(np.abs(sums), 1).astype(np.float32)
 
 
 @njit(cache=True)
-def _add_edges(contour: Points, area: Points) -> None:
+def _add_edges(contour: Points, first: int, area: Points) -> None:
     h, w = area.shape[0], area.shape[1] - 1
     for i in range(len(contour)):
         xa, ya = contour[i - 1]
@@ -204,15 +206,16 @@ def _add_edges(contour: Points, area: Points) -> None:
         if ya > yb:
             xa, ya, xb, yb = xb, yb, xa, ya
         slope = (xb - xa) / (yb - ya)
-        for row in range(max(0, int(np.floor(ya))), min(h, int(np.ceil(yb)))):
+        for y in range(max(first, int(np.floor(ya))), min(first + h, int(np.ceil(yb)))):
+            row = y - first
             # The edge's piece in this row, from left to right.
-            top, bottom = max(ya, float(row)), min(yb, row + 1.0)
+            top, bottom = max(ya, float(y)), min(yb, y + 1.0)
             height = sign * (bottom - top)
             left, right = xa + (top - ya) * slope, xa + (bottom - ya) * slope
             if left > right:
                 left, right = right, left
-            first = int(np.floor(left))
-            for column in range(first, max(first + 1, int(np.ceil(right)))):
+            start = int(np.floor(left))
+            for column in range(start, max(start + 1, int(np.ceil(right)))):
                 lo, hi = max(left, float(column)), min(right, column + 1.0)
                 part = height if right == left else height * (hi - lo) / (right - left)
                 inside = part * (column + 1 - (lo + hi) / 2)  # right of the edge, in this pixel

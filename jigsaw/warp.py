@@ -1,6 +1,6 @@
 """Clip art drawn into a contour, however the contour has been bent."""
 
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
@@ -18,20 +18,54 @@ _RIGID = 0.05  # px of the clip art the contour may be off for a similarity to d
 _SLACK = 1e-4
 
 
-class Window(NamedTuple):
-    """Pixels of one tile, and where they lie.
+@dataclass(frozen=True, slots=True, eq=False)
+class Warp:
+    """Clip art bent into a contour, to be drawn some rows at a time.
 
     Attributes
     ----------
-    pixels : ndarray of shape (h, w, 4), float32
-        sRGB times alpha, and alpha, each 0 to 1.
+    art : ndarray of shape (H, W, 4), uint8
+        sRGB times alpha, and alpha.
+    lead : ndarray of shape (m, n, 2), float64
+        (x, y) in the clip art that nodes spread evenly over the window lead to.
+    contour : ndarray of shape (k, 2), float64
+        In the window, px.
+    shape : tuple of int
+        (h, w) of the window, px.
     left, top : int
-        Of the first pixel in the picture.
+        Of its first pixel in the picture.
+    samples : int
+        Of the clip art along either side of a pixel.
     """
 
-    pixels: NDArray[np.float32]
+    art: NDArray[np.uint8]
+    lead: Points
+    contour: Points
+    shape: tuple[int, int]
     left: int
     top: int
+    samples: int
+
+    def rows(self, first: int, end: int) -> NDArray[np.float32]:
+        """Draw rows `first` to `end` of the window.
+
+        Returns
+        -------
+        ndarray of shape (end - first, w, 4), float32
+            sRGB times alpha, and alpha, each 0 to 1.
+        """
+        h, w = self.shape
+        cover = coverage(self.contour, (end - first, w), first)
+        pixels = np.empty((end - first, w, 4), np.float32)
+        _fetch(self.art, self.lead, cover, first, h, self.samples, pixels)
+        return pixels
+
+    def reduced(self, side: int) -> "Warp":
+        """Make a copy of at most `side` px a side, to be drawn by single samples."""
+        factor = min(1, side / max(self.shape))
+        h, w = (max(1, round(factor * length)) for length in self.shape)
+        contour = self.contour * (w / self.shape[1], h / self.shape[0])
+        return replace(self, contour=contour, shape=(h, w), samples=1)
 
 
 def bled(pixels: NDArray[np.uint8], opaque: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -92,8 +126,8 @@ def shrinking(own: Points, contour: Points) -> float:
     return abs(_similarity(own, contour)[0])
 
 
-def warp(art: NDArray[np.uint8], own: Points, contour: Points) -> Window:
-    """Draw clip art into a contour.
+def warp(art: NDArray[np.uint8], own: Points, contour: Points) -> Warp:
+    """Bend clip art into a contour.
 
     Pixels are fetched from where a thin-plate spline through the pairs of
     vertices leads; where the contour is a similar copy of its own, from where
@@ -112,8 +146,8 @@ def warp(art: NDArray[np.uint8], own: Points, contour: Points) -> Window:
 
     Returns
     -------
-    Window
-        Spans the contour, outside of which it is transparent.
+    Warp
+        Its window spans the contour, outside of which it is transparent.
 
     References
     ----------
@@ -132,10 +166,8 @@ def warp(art: NDArray[np.uint8], own: Points, contour: Points) -> Window:
     lead = _turned(grid, a, b)
     if not rigid:
         lead += _thin_plate(contour, rest, grid.reshape(-1, 2)).reshape(grid.shape)
-    pixels = np.empty((h, w, 4), np.float32)
     samples = 1 if abs(a) < _ENLARGED else 2
-    _fetch(art, lead, coverage(contour, (h, w)), samples, pixels)
-    return Window(pixels, int(low[0]), int(low[1]))
+    return Warp(art, lead, contour, (h, w), int(low[0]), int(low[1]), samples)
 
 
 def _similarity(own: Points, contour: Points) -> tuple[complex, complex]:
@@ -176,21 +208,26 @@ def _fetch(
     art: NDArray[np.uint8],
     lead: Points,
     cover: NDArray[np.float32],
+    first: int,
+    h: int,
     samples: int,
     out: NDArray[np.float32],
 ) -> None:
-    """Sample the clip art where a grid of nodes leads, both bilinearly."""
-    h, w = cover.shape
+    """Sample the clip art where a grid of nodes over h rows leads, from row `first` on.
+
+    Both bilinearly.
+    """
+    w = cover.shape[1]
     rows, columns = lead.shape[0] - 1, lead.shape[1] - 1
     last_y, last_x = art.shape[0] - 1.0, art.shape[1] - 1.0
-    for i in range(h):
+    for i in range(len(cover)):
         for j in range(w):
             out[i, j] = 0
             if cover[i, j] == 0:
                 continue
             share = cover[i, j] / (255 * samples * samples)
             for sub in range(samples * samples):
-                v = (i + (sub // samples + 0.5) / samples) / h * rows
+                v = (first + i + (sub // samples + 0.5) / samples) / h * rows
                 u = (j + (sub % samples + 0.5) / samples) / w * columns
                 m, n = int(v), int(u)
                 v -= m

@@ -3,8 +3,9 @@
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import smalti
 from smalti.core.adjust import UNIT, alteration, colour_shifts, scale_and_shift
 from smalti.core.assign import Assignment
 from smalti.core.atomic import accompanied
+from smalti.core.checkpoint import fingerprint, resumed
 from smalti.core.errors import printable
 from smalti.core.features import tile_means
 from smalti.core.grid import board, canvas
@@ -23,7 +25,7 @@ from smalti.core.page import link_to, write_page
 from smalti.core.picture import MAX_PIXELS
 from smalti.core.progress import Progress, Step, silent
 from smalti.core.quality import Quality, measure, usage
-from smalti.core.render import Layout, band_rows, bands
+from smalti.core.render import Layout, band_rows, bands, decodes
 from smalti.core.source import Skipped, label
 from smalti.core.writers import check_output, write_picture
 from smalti.grid_project import GridProject, grid_text
@@ -233,14 +235,8 @@ def render_grid(
     """Draw a photomosaic into a file; return its width and height, px."""
     size = _size(project)
     check_output(output, size)
-    drawn = bands(
-        project.layout,
-        project.tile_px,
-        max_pixels=MAX_PIXELS,
-        executor=executor,
-        progress=progress,
-    )
-    _write(project, drawn, output)
+    with _drawn(project, output, executor, progress) as drawn:
+        _write(project, drawn, output)
     return size
 
 
@@ -305,22 +301,45 @@ def draw(
     """
     grid = project.layout.grid
     small, edges = np.empty_like(goal), compared * band_rows(project.layout)
-    drawn = _watched(
-        bands(project.layout, project.tile_px, max_pixels=MAX_PIXELS, executor=executor,
-              progress=progress),
-        lambda k, band: _shrink_into(small[edges[k] : edges[k + 1]], band),
-    )  # fmt: skip
     output = Path(project.request.output) if project.request.output else None
-    if output is None:
-        for _ in drawn:
-            pass
-        written = None
-    else:
-        written = project_path(output)
-        with _accompanied(project, output):
-            _write(project, drawn, output, part_of)
+    with _drawn(project, output, executor, progress) as drawn:
+        watched = _watched(
+            drawn, lambda k, band: _shrink_into(small[edges[k] : edges[k + 1]], band)
+        )
+        if output is None:
+            for _ in watched:
+                pass
+            written = None
+        else:
+            written = project_path(output)
+            with _accompanied(project, output):
+                _write(project, watched, output, part_of)
     progress(Step("score", 0, 0, "measuring the likeness"))
     return output, written, measure(goal, small, columns=grid.columns, rows=grid.rows)
+
+
+@contextmanager
+def _drawn(
+    project: GridProject, output: Path | None, executor: Executor | None, progress: Progress
+) -> Iterator[Iterator[NDArray[np.uint8]]]:
+    """Draw the bands, from where a killed run left off; sheets are drawn as fast as kept."""
+    layout = project.layout
+    draw = partial(
+        bands,
+        layout,
+        project.tile_px,
+        max_pixels=MAX_PIXELS,
+        executor=executor,
+        progress=progress,
+    )
+    if output is None or not decodes(layout):
+        yield draw()
+        return
+    width, height = _size(project)
+    heights = np.diff(band_rows(layout)) * (height // layout.grid.rows)
+    key = fingerprint(grid_text(project, output.absolute().parent), layout.sources)
+    with resumed(output, key, heights.tolist(), width, lambda k: draw(first=k)) as drawn:
+        yield drawn
 
 
 def _accompanied(project: GridProject, output: Path) -> AbstractContextManager[None]:

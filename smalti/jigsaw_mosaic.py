@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from PIL import Image
 import smalti
 from smalti.aspect import in_shape, picture_size
 from smalti.core.atomic import accompanied, write_bytes
+from smalti.core.checkpoint import fingerprint, resumed
 from smalti.core.errors import Cancelled, printable
 from smalti.core.library import default_index
 from smalti.core.page import link_to, write_page
@@ -20,7 +22,15 @@ from smalti.core.progress import Progress, Step, silent
 from smalti.core.source import Skipped, label
 from smalti.core.writers import check_output, write_picture
 from smalti.ground import Ground, background_of, check_request, lay_ground, resized, rotation
-from smalti.jigsaw.compose import colour_move, compose, drawn, geojson, svg
+from smalti.jigsaw.compose import (
+    DrawnTile,
+    band_heights,
+    colour_move,
+    compose,
+    drawn,
+    geojson,
+    svg,
+)
 from smalti.jigsaw.contour import filled_window
 from smalti.jigsaw.frame import Frame
 from smalti.jigsaw.pack import Weights, pack
@@ -30,7 +40,6 @@ from smalti.jigsaw.quality import measure_likeness, measure_packing
 from smalti.jigsaw.recolor import recolor
 from smalti.jigsaw.refine import deformation, refine
 from smalti.jigsaw.shapes import ShapeLibrary, scan_shapes
-from smalti.jigsaw.warp import Window
 from smalti.jigsaw_project import JigsawProject, jigsaw_text, used_only
 from smalti.plan import check, target_file
 from smalti.project import project_path
@@ -40,6 +49,7 @@ from smalti.resources import Stopwatch, peak_mb
 _VARIETY = 91  # tiles to a use of a shape: with fewer colours fit better, with more it is varied
 _ALIKE = 0.06  # RMS distance of outlines of unit area that may take each other's place
 _COMPARED = 2.0  # px of the comparison along a pixel of the raster
+_LARGE = 20_000_000  # px; what is smaller is drawn anew in seconds
 
 
 class ContainerLayer(NamedTuple):
@@ -101,26 +111,27 @@ class JigsawMosaic:
     def pixels(self) -> NDArray[np.uint8]:
         """Draw the mosaic in memory, (H, W, 3) uint8 sRGB."""
         project = self.project
-        return np.concatenate(list(_bands(project, project.scale, project.background)))
+        return np.concatenate(list(_bands(project)))
 
     def container_layers(self) -> Iterator[ContainerLayer]:
         """Draw the tiles of each container apart, at the size of the picture."""
         project = self.project
         width, height = _size(project)
         for container in sorted({p.container for p in project.placements}):
-            windows = [
+            tiles = [
                 drawn(placement, project.library, scale=project.scale, move=move)
                 for placement, move in zip(project.placements, project.moves, strict=True)
                 if placement.container == container
             ]
+            windows = [tile.warp for tile in tiles]
             top = max(0, min(w.top for w in windows))
             left = max(0, min(w.left for w in windows))
-            bottom = min(height, max(w.top + w.pixels.shape[0] for w in windows))
-            right = min(width, max(w.left + w.pixels.shape[1] for w in windows))
+            bottom = min(height, max(w.top + w.shape[0] for w in windows))
+            right = min(width, max(w.left + w.shape[1] for w in windows))
             if bottom > top and right > left:
                 seen = np.zeros((bottom - top, right - left, 4), np.float32)
-                for window in windows:
-                    _lay_over(seen, window, top, left)
+                for tile in tiles:
+                    _lay_over(seen, tile, top, left)
                 yield ContainerLayer(container, left, top, _unmultiplied(seen))
 
     def report(self) -> dict[str, Any]:
@@ -391,19 +402,17 @@ def _seen(project: JigsawProject, scale: float) -> tuple[NDArray[np.uint8], NDAr
     behind = resized(project.background, (width, height), Image.Resampling.BICUBIC)
     seen = np.dstack([behind / np.float32(255), np.zeros((height, width), np.float32)])
     for placement, move in zip(project.placements, project.moves, strict=True):
-        window = drawn(placement, project.library, scale=scale, move=move)
-        _lay_over(seen, window, 0, 0)
+        _lay_over(seen, drawn(placement, project.library, scale=scale, move=move), 0, 0)
     return (seen[..., :3] * 255).clip(0, 255).astype(np.uint8), seen[..., 3]
 
 
-def _lay_over(seen: NDArray[np.float32], window: Window, top: int, left: int) -> None:
+def _lay_over(seen: NDArray[np.float32], tile: DrawnTile, top: int, left: int) -> None:
     """Lay a tile over premultiplied pixels whose corner is at `top` and `left`."""
-    down, right = window.top - top, window.left - left
-    high, wide = window.pixels.shape[:2]
+    down, right, (high, wide) = tile.warp.top - top, tile.warp.left - left, tile.warp.shape
     rows = slice(max(0, down), max(0, down + high))
     columns = slice(max(0, right), max(0, right + wide))
     place = seen[rows, columns]
-    cut = window.pixels[max(0, -down) :, max(0, -right) :]
+    cut = tile.rows(0, high)[max(0, -down) :, max(0, -right) :]
     cut = cut[: place.shape[0], : place.shape[1]]
     place *= 1 - cut[..., 3:]
     place += cut
@@ -420,21 +429,35 @@ def _nearest(labels: NDArray[np.intp], shape: tuple[int, ...]) -> NDArray[np.int
 
 
 def _bands(
-    project: JigsawProject,
-    scale: float,
-    background: NDArray[np.uint8],
-    progress: Progress = silent,
+    project: JigsawProject, progress: Progress = silent, start: int = 0
 ) -> Iterator[NDArray[np.uint8]]:
-    width, height = picture_size(project.size, project.target, scale)
+    width, height = _size(project)
     return compose(
         project.placements,
         project.library,
-        size=(width / scale, height / scale),
-        scale=scale,
-        background=background,
+        size=(width / project.scale, height / project.scale),
+        scale=project.scale,
+        background=project.background,
         moves=project.moves,
+        start=start,
         progress=progress,
     )
+
+
+@contextmanager
+def _drawn(
+    project: JigsawProject, output: Path, progress: Progress
+) -> Iterator[Iterator[NDArray[np.uint8]]]:
+    """Draw the bands, those of a large picture from where a killed run left off."""
+    width, height = _size(project)
+    if width * height < _LARGE:
+        yield _bands(project, progress)
+        return
+    key = fingerprint(jigsaw_text(project, output.absolute().parent), project.library.sources)
+    with resumed(
+        output, key, band_heights(height), width, lambda k: _bands(project, progress, k)
+    ) as bands:
+        yield bands
 
 
 def _write_all(project: JigsawProject, progress: Progress) -> tuple[Path | None, Path | None]:
@@ -520,11 +543,11 @@ def _write(project: JigsawProject, output: Path, progress: Progress) -> None:
         )
         write_bytes(output, text.encode())
         return
-    rows = _bands(project, project.scale, project.background, progress)
-    if output.suffix.lower() == ".html":
-        _write_page(project, rows, output, names)
-        return
-    write_picture(rows, _size(project), output, dpi=request.dpi, quality=request.quality)
+    with _drawn(project, output, progress) as rows:
+        if output.suffix.lower() == ".html":
+            _write_page(project, rows, output, names)
+        else:
+            write_picture(rows, _size(project), output, dpi=request.dpi, quality=request.quality)
 
 
 def _write_page(

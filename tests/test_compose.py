@@ -1,5 +1,6 @@
 import json
 import xml.etree.ElementTree as ET
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from smalti.core.color import to_space
-from smalti.jigsaw.compose import colour_move, compose, darkened, geojson, svg
+from smalti.jigsaw.compose import band_heights, colour_move, compose, darkened, geojson, svg
 from smalti.jigsaw.placement import Placement
 from smalti.jigsaw.pose import Pose, placed
 from smalti.jigsaw.shapes import ShapeLibrary, scan_shapes
@@ -69,14 +70,31 @@ def test_bands_change_nothing(
     library: ShapeLibrary, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     placements = scattered(library, rng)
-    whole = drawn(placements, library)
+    moves = rng.uniform(-25, 25, (20, 3)).astype(np.float32)
+    whole = drawn(placements, library, 1.3, moves)
     monkeypatch.setattr("smalti.jigsaw.compose._BAND", 7)
-    np.testing.assert_array_equal(drawn(placements, library), whole)
+    np.testing.assert_array_equal(drawn(placements, library, 1.3, moves), whole)
+
+
+def test_drawing_may_begin_at_any_band(
+    library: ShapeLibrary, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smalti.jigsaw.compose._BAND", 50)
+    draw = partial(
+        compose, scattered(library, rng), library, size=(300, 240), background=GREY, moves=None
+    )
+    bands = list(draw())
+    assert [len(band) for band in bands] == band_heights(240) == [50, 50, 50, 50, 40]
+    for start in range(6):
+        rest = list(draw(start=start))
+        assert len(rest) == 5 - start
+        for band, same in zip(rest, bands[start:], strict=True):
+            np.testing.assert_array_equal(band, same)
 
 
 def test_tiles_beyond_the_edges_are_cut(library: ShapeLibrary) -> None:
     placements = []
-    for x, y in [(0, 0), (300, 240), (-90, 50), (150, 400), (150, -90)]:
+    for x, y in [(0, 0), (300, 240), (-90, 50), (345, 90), (150, 400), (150, -90)]:
         pose = Pose(0.3, 60.0, x, y)
         placements.append(Placement(0, 0, pose, placed(library.contours[0], pose), 0.0))
     picture = drawn(placements, library)

@@ -56,6 +56,9 @@ def test_coverage_is_the_area_that_shapely_cuts_from_each_pixel(
     expected = shapely.area(shapely.intersection(pixels, polygon))
     for turned in (contour, contour[::-1]):
         np.testing.assert_allclose(coverage(turned, (18, 20)), expected, atol=1e-6)
+        np.testing.assert_array_equal(
+            coverage(turned, (7, 20), 5), coverage(turned, (18, 20))[5:12]
+        )
 
 
 def test_coverage_of_edges_on_the_grid() -> None:

@@ -1,9 +1,10 @@
 """A layout to bands of pixels, as high as rows of cells are that none reaches beyond."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from smalti.core.source import Source, is_tile, open_source
 from smalti.core.transfer import Transfer, transferred
 
 _BAND_S, _TILE_S = 30.0, 5.0  # longer takes a band only if a photo of it hangs
+_MOST, _MOST_BYTES = 256, 64 << 20  # photos kept for their next cell
+_kept: OrderedDict[tuple[Source, tuple[int, int], int], NDArray[np.uint8]] = OrderedDict()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,11 +200,18 @@ def _draw(
     return moved(upright, tile.shift, tile.gain)
 
 
-@lru_cache(maxsize=256)  # a photo used often is decoded once; each is a few tiles large
 def _photo(source: Source, needed: tuple[int, int], max_pixels: int) -> NDArray[np.uint8]:
+    """Decode a photo a few tiles large; one used often is decoded once."""
+    key = source, needed, max_pixels
+    if key in _kept:
+        _kept.move_to_end(key)
+        return _kept[key]
     picture: Picture = open_source(source, at_least=needed, max_pixels=max_pixels)
-    height, width = picture.pixels.shape[:2]
-    factor = min(width // needed[0], height // needed[1])
-    if factor < 2:
-        return picture.pixels
-    return np.asarray(Image.fromarray(picture.pixels).reduce(factor))
+    pixels = picture.pixels
+    factor = min(pixels.shape[1] // needed[0], pixels.shape[0] // needed[1])
+    if factor > 1:
+        pixels = np.asarray(Image.fromarray(pixels).reduce(factor))
+    _kept[key] = pixels
+    while len(_kept) > _MOST or sum(kept.nbytes for kept in _kept.values()) > _MOST_BYTES:
+        _kept.popitem(last=False)
+    return pixels

@@ -166,10 +166,10 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Source]]:
         sources.append(source)
         return read(source, at_least=at_least, max_pixels=max_pixels)
 
-    render._photo.cache_clear()
+    render._kept.clear()
     monkeypatch.setattr(render, "open_source", told)
     yield sources
-    render._photo.cache_clear()
+    render._kept.clear()
 
 
 def in_bands_from(project: Path, first: int) -> set[Source]:

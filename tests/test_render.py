@@ -1,3 +1,4 @@
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -105,3 +106,22 @@ def test_a_photo_that_is_gone_is_named(quarters: Source, tmp_path: Path) -> None
     broken = replace(layout([quarters]), sources=(Source(f"{tmp_path}/gone.png"),))
     with pytest.raises(UnusablePicture, match=r"gone\.png"):
         draw(broken, 10)
+
+
+def test_large_tiles_are_drawn_without_keeping_all_photos(tmp_path: Path) -> None:
+    tall, side = 24, 1000  # 48 photos of 3 MB
+    noise = np.random.default_rng(0).integers(0, 255, (side, side, 3), np.uint8)
+    sources = []
+    for k in range(2 * tall):
+        sources.append(Source(f"{tmp_path}/{k}.bmp"))
+        Image.fromarray(np.roll(noise, k, axis=0)).save(sources[-1].file)
+    grid = lay_grid((200, 100 * tall), 2, tall, aspect=1.0)
+    large = layout(sources, grid=grid, boxes=unit_boxes(grid))
+    tracemalloc.start()
+    try:
+        for band in bands(large, side - 100, max_pixels=MAX_PIXELS):
+            assert band.shape == (side - 100, 2 * (side - 100), 3)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 110e6

@@ -108,22 +108,52 @@ def places(
     )  # fmt: skip
 
 
-def boxed(places: Places, bounds: Bounds, slots: NDArray[np.bool_] | int) -> Boxes:
-    """Put some slots, or the first so many, in boxes; if these have no sides, all or the first."""
-    if isinstance(slots, int):
-        slot = places.slot[places.slot < slots]
-    else:
-        slot = places.slot[slots[places.slot]] if len(places.row) else places.slot
-    width = kdtree.BOX if len(places.row) else _WIDE
-    starts = np.arange(0, len(slot), width)
+def boxed(places: Places, bounds: Bounds, slots: int) -> Boxes:
+    """Put the first so many slots in boxes; all of them, if these have no sides."""
+    if not len(places.row):
+        return _boxes(places, bounds, places.slot)
+    slot = places.slot[places.slot < slots]
+    return _boxes(places, of_slots(bounds, slot), slot)
+
+
+def some(boxes: Boxes, slots: NDArray[np.bool_]) -> Boxes:
+    """Put some of the slots in boxes of their own; all of them, if these have no sides."""
+    if not len(boxes.places.row):
+        return boxes
+    kept = np.flatnonzero(slots[boxes.slot])
+    return _boxes(boxes.places, of_slots(boxes.bounds, kept), boxes.slot[kept])
+
+
+def _boxes(places: Places, bounds: Bounds, slot: NDArray[np.int64]) -> Boxes:
+    starts = np.arange(0, len(slot), kdtree.BOX if len(places.row) else _WIDE)
     low, high = (
         reduce.reduceat(side[:, slot], starts, axis=1) if len(slot) else side[:, :0]
         for reduce, side in ((np.minimum, places.low), (np.maximum, places.high))
     )
-    return Boxes(
-        places, of_slots(bounds, slot) if len(places.row) else bounds, slot,
-        np.append(starts, len(slot)), low.T.copy(), high.T.copy(),
-    )  # fmt: skip
+    begin = np.append(starts, len(slot))
+    return Boxes(places, bounds, slot, begin, low.T.copy(), high.T.copy())
+
+
+def remembering(boxes: Boxes, most: int, tick: Tick) -> Boxes:
+    """Find all lower bounds once, if they are no more than so many."""
+    rows, slots = len(boxes.bounds.offset), len(boxes.slot)
+    if boxes.bounds.stored is not None or rows * slots > most:
+        return boxes
+    stored = np.empty((rows, slots), np.float32)
+    size = rows_at_once(boxes.bounds, slots)
+    for start in range(0, rows, size):
+        tick(start, rows)
+        part = slice(start, start + size)
+        lower_bounds(boxes.bounds, part, slice(0, slots), stored[part])
+    return boxes._replace(bounds=boxes.bounds._replace(stored=stored))
+
+
+def banning(boxes: Boxes, banned: tuple[NDArray[np.int64], NDArray[np.int64]]) -> Boxes:
+    """Add bans to boxes of all slots; what is banned already must be among them."""
+    begin, slot = banned
+    place = np.empty(len(boxes.slot), np.int64)
+    place[boxes.slot] = np.arange(len(boxes.slot))
+    return boxes._replace(bounds=boxes.bounds._replace(banned=(begin, place[slot])))
 
 
 def near(

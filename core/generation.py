@@ -210,6 +210,7 @@ def _settle(
 
 def mend(
     problem: Problem,
+    boxes: Boxes,
     flow: Flow,
     arcs: paths.Arcs,
     edge: Ints,
@@ -228,6 +229,8 @@ def mend(
     Parameters
     ----------
     problem : Problem
+    boxes : Boxes
+        Of all slots, under the same bans.
     flow : Flow
         Changed in place.
     arcs : Arcs
@@ -252,7 +255,6 @@ def mend(
     Stuck
         As `generate`.
     """
-    boxes = boxed(problem.places, problem.bounds, len(problem.owner))
     rows = np.arange(len(flow.u), dtype=np.int32)
     search = paths.new_search(len(flow.u), len(flow.v))
     top_u, top_v = flow.u.copy(), flow.v.copy()
@@ -326,7 +328,7 @@ def _drawn(
     """Add arcs of columns to the rows that would have them below a ceiling."""
     if not columns.size:
         return arcs
-    more = pricing.nearest_rows(problem, flow.u, columns, ceiling, len(boxes.slot), most, tick)
+    more = pricing.nearest_rows(problem, flow.u, columns, ceiling, boxes, most, tick)
     return pricing.join(arcs, more)
 
 

@@ -371,7 +371,7 @@ def lower_bounds(
 
 
 def of_slots(bounds: Bounds, chosen: NDArray[np.intp]) -> Bounds:
-    """Keep some slots only, in another order; not for stored bounds."""
+    """Keep some slots only, in another order."""
     last = bounds.kind == L1 and bounds.near.dtype == np.float32
     far = bounds.far[:, :, chosen] if last else bounds.far[:, chosen]
     begin, banned = bounds.banned
@@ -383,7 +383,8 @@ def of_slots(bounds: Bounds, chosen: NDArray[np.intp]) -> Bounds:
         kept = place >= 0
         begin = np.concatenate([[0], np.cumsum(np.bincount(row[kept], minlength=len(begin) - 1))])
         banned = place[kept]
-    return bounds._replace(far=far, banned=(begin, banned))
+    stored = None if bounds.stored is None else bounds.stored[:, chosen]
+    return bounds._replace(far=far, stored=stored, banned=(begin, banned))
 
 
 def row_offset(bounds: Bounds) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from smalti.core.boxes import Boxes, Places, boxed, near
+from smalti.core.boxes import Boxes, Places, near, some
 from smalti.core.kernel import kernel
 from smalti.core.metric import (
     Bounds,
@@ -467,7 +467,7 @@ def nearest_rows(
     u: Ints,
     columns: NDArray[np.intp],
     ceiling: Ints,
-    slots: int,
+    boxes: Boxes,
     depth: int,
     tick: Tick,
 ) -> Listed:
@@ -479,9 +479,7 @@ def nearest_rows(
     depth = min(depth, len(rows))
     limit = np.full(len(problem.high), -np.inf)
     limit[columns] = ceiling / pairs.per_unit
-    wanted = np.isin(problem.owner, columns)
-    wanted[slots:] = False
-    boxes = boxed(problem.places, problem.bounds, wanted)
+    boxes = some(boxes, np.isin(problem.owner, columns))
     worth = limit[problem.owner[boxes.slot]].astype(np.float32)
     value = np.repeat(worth[:, None], depth, axis=1)
     row = np.full(value.shape, -1, np.int64)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from smalti.core import paths, pricing
 from smalti.core.assign import Duals, Posed, bans_by_row, in_order, pose, stuck_message
-from smalti.core.boxes import boxed
+from smalti.core.boxes import Boxes, banning, boxed, remembering
 from smalti.core.constraints import Rows, checked
 from smalti.core.errors import BadInput
 from smalti.core.generation import Stuck, mend
@@ -21,6 +21,7 @@ from smalti.core.metric import row_offset
 from smalti.core.progress import Progress, Step, silent
 
 _LISTED = 32  # arcs of a row
+_REMEMBERED = 32_000_000  # pairs; of more, bounds are found again at every change
 _NEVER = 1 << 60
 
 
@@ -31,6 +32,8 @@ class Standing(NamedTuple):
     ----------
     posed : Posed
         Without the locks.
+    boxes : Boxes
+        Of all slots.
     flow : Flow
         Units of locked cells are free in it, and their places are not.
     arcs : Arcs
@@ -48,6 +51,7 @@ class Standing(NamedTuple):
     """
 
     posed: Posed
+    boxes: Boxes
     flow: paths.Flow
     arcs: paths.Arcs
     edge: paths.Ints
@@ -127,13 +131,16 @@ class Standing(NamedTuple):
             posed=posed._replace(
                 problem=problem._replace(bounds=problem.bounds._replace(banned=bans))
             ),
+            boxes=banning(self.boxes, bans),
             arcs=arcs,
         )
         found = without._mended([unit], progress)
         photo = found.photo()[[cell]]
         if np.isin(photo, gone).any():  # nothing else was left
             raise BadInput(f"cell {cell} can have no other photo: lift a ban, or add photos")
-        return found._replace(posed=posed, arcs=self.arcs).locking(np.array([cell]), photo)
+        return found._replace(posed=posed, boxes=self.boxes, arcs=self.arcs).locking(
+            np.array([cell]), photo
+        )
 
     def _under(self, locked: NDArray[np.intp]) -> "Standing":
         """Copy the flow, with the places of other locks taken from it."""
@@ -155,7 +162,7 @@ class Standing(NamedTuple):
         waiting[self.unit_of[self.locked >= 0]] = False
         try:
             arcs = mend(
-                self.posed.problem, self.flow, self.arcs, self.edge.copy(),
+                self.posed.problem, self.boxes, self.flow, self.arcs, self.edge.copy(),
                 np.array(units, np.int32), waiting, self.sure, self.base, tick,
             )  # fmt: skip
         except Stuck as stuck:
@@ -200,6 +207,7 @@ def stand(
     v[np.isin(posed.group_of, posed.group[locks[:, 1]]) & (v == 0)] = v.min(initial=0)
     flow = paths.empty_flow(v, problem.supply, problem.low, problem.high)
     boxes = boxed(problem.places, problem.bounds, len(problem.owner))
+    boxes = remembering(boxes, _REMEMBERED, tick)
     few = min(_LISTED, len(problem.owner))
     listed = pricing.cheapest(problem, v, len(problem.supply), boxes, few, tick)
     arcs = pricing.graph(listed)
@@ -212,7 +220,7 @@ def stand(
     locked = np.full(len(photo), -1)
     locked[locks[:, 0]] = locks[:, 1]
     standing = Standing(
-        posed, flow, arcs, listed.edge, _sure(problem, listed, v), v, unit_of,
+        posed, boxes, flow, arcs, listed.edge, _sure(problem, listed, v), v, unit_of,
         np.full(len(photo), -1), problem.low, problem.high,
     )  # fmt: skip
     standing = standing._under(locked)

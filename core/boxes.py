@@ -109,11 +109,10 @@ def places(
 
 
 def boxed(places: Places, bounds: Bounds, slots: int) -> Boxes:
-    """Put the first so many slots in boxes; all of them, if these have no sides."""
-    if not len(places.row):
-        return _boxes(places, bounds, places.slot)
+    """Put the first so many slots in boxes."""
     slot = places.slot[places.slot < slots]
-    return _boxes(places, of_slots(bounds, slot), slot)
+    # Without sides they stay in order, and so do their bounds.
+    return _boxes(places, of_slots(bounds, slot) if len(places.row) else bounds, slot)
 
 
 def some(boxes: Boxes, slots: NDArray[np.bool_]) -> Boxes:

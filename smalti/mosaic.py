@@ -13,7 +13,8 @@ from smalti.core.progress import Progress, silent
 from smalti.flat_mosaic import FlatMosaic, FlatProject, build_flat, make_flat, render_flat
 from smalti.grid_mosaic import GridMosaic, make_photomosaic, render_grid
 from smalti.grid_project import GridProject, build_grid
-from smalti.jigsaw_mosaic import JigsawMosaic, make_jigsaw, render_jigsaw
+from smalti.jigsaw_mosaic import JigsawMosaic, make_jigsaw
+from smalti.jigsaw_picture import render_jigsaw
 from smalti.jigsaw_project import JigsawProject, build_jigsaw
 from smalti.project import read_project
 from smalti.request import Jigsaw, Photomosaic, Request

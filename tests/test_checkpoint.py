@@ -137,14 +137,14 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 KILLED = """
 import os, resource, signal, sys
 from pathlib import Path
-from smalti import jigsaw_mosaic
+from smalti import jigsaw_picture
 from smalti.mosaic import render_project
 
 def kill(step):
     if step.phase == "render" and step.done == int(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
 
-jigsaw_mosaic._LARGE = 0
+jigsaw_picture._LARGE = 0
 if len(sys.argv) > 4:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]),) * 2)
 render_project(Path(sys.argv[1]), Path(sys.argv[2]), progress=kill)
@@ -249,7 +249,7 @@ def test_a_killed_rendering_of_a_jigsaw_goes_on(
 
     compose._kept_art.cache_clear()
     monkeypatch.setattr(compose, "open_source", told)
-    monkeypatch.setattr("smalti.jigsaw_mosaic._LARGE", 0)
+    monkeypatch.setattr("smalti.jigsaw_picture._LARGE", 0)
     render_project(made.project_file, folder / "out.png")
     assert (folder / "out.png").read_bytes() == made.output.read_bytes()
     assert not (folder / HIDDEN).exists()

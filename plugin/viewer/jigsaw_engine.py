@@ -12,8 +12,9 @@ from smalti.ground import Ground
 from smalti.jigsaw.placement import Packed, Placement
 from smalti.jigsaw.shapes import ShapeLibrary
 from smalti.jigsaw_desk import Desk, desk_of, reopened
-from smalti.jigsaw_mosaic import draw_part, make_jigsaw, render_jigsaw
-from smalti.jigsaw_mosaic import save as write
+from smalti.jigsaw_mosaic import make_jigsaw
+from smalti.jigsaw_picture import draw_part, render_jigsaw
+from smalti.jigsaw_picture import save as write
 from smalti.jigsaw_project import JigsawProject
 from smalti.plugin.viewer.event import Change
 from smalti.request import Jigsaw

@@ -1,4 +1,4 @@
-"""The nearest photos of every cell, from photos that come block by block and are not kept."""
+"""The nearest photos of every cell: of a block of photos, and of many blocks together."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -30,42 +30,84 @@ class Nearest(NamedTuple):
 
 
 def nearest(
-    cells: Rows, blocks: Iterable[tuple[NDArray[np.intp], Rows]], take: int, *, metric: str
+    cells: Rows, number: NDArray[np.intp], rows: Rows, take: int, *, metric: str
 ) -> Nearest:
-    """List the nearest photos of every cell.
+    """List the nearest of some photos for every cell.
 
     Parameters
     ----------
     cells : ndarray of shape (n, k), float32 or uint8
-    blocks : iterable of (ndarray of shape (b,), ndarray of shape (b, v, k))
-        Numbers and feature rows of some photos at a time; a few thousand are best.
+    number : ndarray of shape (b,)
+        What the photos are called in the list; a few thousand are best.
+    rows : ndarray of shape (b, v, k), of the same type as `cells`
+        Their feature rows.
     take : int
         How many to list.
     metric : str
         As for `smalti.core.assign.assign`.
     """
-    n, kind = len(cells), distances.KINDS[metric]
-    photo, bound = np.full((n, take), -1, np.int32), np.full((n, take), np.inf)
-    for number, rows in blocks:
-        count = len(number)
-        pairs = distances.Pairs(
-            kind, cells, rows, np.arange(n), np.arange(count), np.ones(n), 1.0,
-            np.zeros((0, 0), np.float32),
-        )  # fmt: skip
-        none = np.zeros(n + 1, np.int64), np.zeros(0, np.int64)
-        _, bounds = distances.prepare(pairs, none, lambda done, total: None)
-        offset, size = distances.row_offset(bounds), distances.rows_at_once(bounds, count)
-        block = np.empty((min(size, n), count), np.float32)
-        for start in range(0, n, size):
-            part = slice(start, min(start + size, n))
-            here = block[: part.stop - start]
-            distances.lower_bounds(bounds, part, slice(0, count), here)
-            _keep(here, offset[part], number.astype(np.int32), photo[part], bound[part])
-    beyond = bound[:, 0].copy()
-    for r in range(n):
-        order = np.argsort(bound[r], kind="stable")
-        photo[r], bound[r] = photo[r, order], bound[r, order]
+    n, count, kind = len(cells), len(number), distances.KINDS[metric]
+    photo, bound = _empty(n, min(take, count))
+    pairs = distances.Pairs(
+        kind, cells, rows, np.arange(n), np.arange(count), np.ones(n), 1.0,
+        np.zeros((0, 0), np.float32),
+    )  # fmt: skip
+    none = np.zeros(n + 1, np.int64), np.zeros(0, np.int64)
+    _, bounds = distances.prepare(pairs, none, lambda done, total: None)
+    offset, size = distances.row_offset(bounds), distances.rows_at_once(bounds, count)
+    block = np.empty((min(size, n), count), np.float32)
+    for start in range(0, n, size):
+        part = slice(start, min(start + size, n))
+        here = block[: part.stop - start]
+        distances.lower_bounds(bounds, part, slice(0, count), here)
+        _keep(here, offset[part], number.astype(np.int32), photo[part], bound[part])
+    beyond = bound[:, 0].copy() if take < count else np.full(n, np.inf)
+    _ascend(photo, bound)
     return Nearest(photo, bound, beyond)
+
+
+def merged(lists: Iterable[Nearest], n: int, take: int) -> Nearest:
+    """Make one list of those of several blocks of photos.
+
+    Parameters
+    ----------
+    lists : iterable of Nearest
+        Of other photos each; looked at one after the other, and not kept.
+    n : int
+        Cells.
+    take : int
+        How many to list.
+    """
+    photo, bound = _empty(n, take)
+    beyond, offered = np.full(n, np.inf), 0
+    for block in lists:
+        _merge(block.photo, block.bound, photo, bound)
+        np.minimum(beyond, block.beyond, out=beyond)
+        offered += block.photo.shape[1]
+    if take < offered:
+        np.minimum(beyond, bound[:, 0], out=beyond)
+    _ascend(photo, bound)
+    return Nearest(photo, bound, beyond)
+
+
+def _empty(n: int, width: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Make room for lists; each row is a heap, farthest first."""
+    return np.full((n, width), -1, np.int32), np.full((n, width), np.inf)
+
+
+@njit(cache=True)
+def _put(heap: NDArray[np.float64], names: NDArray[np.int32], value: float, name: int) -> None:
+    """Put one in place of the farthest of a heap."""
+    at = 0
+    while True:
+        child = 2 * at + 1
+        if child + 1 < len(heap) and heap[child + 1] > heap[child]:
+            child += 1
+        if child >= len(heap) or heap[child] <= value:
+            break
+        heap[at], names[at] = heap[child], names[child]
+        at = child
+    heap[at], names[at] = value, name
 
 
 @njit(cache=True)
@@ -76,11 +118,10 @@ def _keep(
     photo: NDArray[np.int32],
     bound: NDArray[np.float64],
 ) -> None:
-    """Put what is nearer than the farthest so far in its place; each row is a heap, farthest first.
+    """Put what is nearer than the farthest so far in its place.
 
     A stretch of slots that has nothing near is passed over side by side.
     """
-    width = bound.shape[1]
     for r in range(len(block)):
         heap, names = bound[r], photo[r]
         for start in range(0, block.shape[1], 128):
@@ -92,13 +133,30 @@ def _keep(
             for j in range(len(part) if near else 0):
                 value = part[j] + offset[r]
                 if value < heap[0]:
-                    at = 0
-                    while True:
-                        child = 2 * at + 1
-                        if child + 1 < width and heap[child + 1] > heap[child]:
-                            child += 1
-                        if child >= width or heap[child] <= value:
-                            break
-                        heap[at], names[at] = heap[child], names[child]
-                        at = child
-                    heap[at], names[at] = value, number[start + j]
+                    _put(heap, names, value, number[start + j])
+
+
+@njit(cache=True)
+def _merge(
+    found: NDArray[np.int32],
+    least: NDArray[np.float64],
+    photo: NDArray[np.int32],
+    bound: NDArray[np.float64],
+) -> None:
+    """Put what other lists, ascending, have nearer than the farthest so far in its place."""
+    for r in range(len(found)):
+        heap, names = bound[r], photo[r]
+        for k in range(found.shape[1]):
+            if least[r, k] >= heap[0]:
+                break
+            _put(heap, names, least[r, k], found[r, k])
+
+
+@njit(cache=True)
+def _ascend(photo: NDArray[np.int32], bound: NDArray[np.float64]) -> None:
+    """Sort every heap, nearest first, in its place."""
+    for r in range(len(bound)):
+        for end in range(bound.shape[1] - 1, 0, -1):
+            value, name = bound[r, end], photo[r, end]
+            bound[r, end], photo[r, end] = bound[r, 0], photo[r, 0]
+            _put(bound[r, :end], photo[r, :end], value, name)

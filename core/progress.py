@@ -1,15 +1,16 @@
 """Steps of a running job, and the one loop that spreads work over an executor."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from smalti.core.errors import WorkerLost
 
 T = TypeVar("T")
 R = TypeVar("R")
+T_co = TypeVar("T_co", covariant=True)
 
 _POLL_S = 0.2  # how long a cancel may go unnoticed while workers are busy
 
@@ -58,9 +59,19 @@ class Bounded(Generic[T, R]):
         return self.function(item)
 
 
+class Items(Protocol[T_co]):
+    """What work is done on, each made when it is its turn, or a plain sequence."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __getitem__(self, k: int, /) -> T_co:
+        """One of them; asked for again if its worker was lost."""
+
+
 def each_result(
     function: Callable[[T], R],
-    items: Sequence[T],
+    items: Items[T],
     *,
     phase: str,
     text: str = "",
@@ -76,7 +87,7 @@ def each_result(
     ----------
     function : callable
         Must be picklable when `executor` runs processes.
-    items : sequence
+    items : sequence, or whatever has a length and an item of each number
     phase, text : str
         Of the steps reported: one before the first result, one after each.
     executor : Executor, optional

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from smalti import __version__
 from smalti.core.errors import BadInput, WorkerLost
-from smalti.plugin.pool import Pool, answered, limit_of, packed
+from smalti.plugin.pool import Pool, answered, cancels, limit_of, packed
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -120,7 +120,7 @@ class Cluster(Executor):
             else:
                 outcome.set_exception(error)
 
-        outcome.add_done_callback(lambda _: sent.cancel() if outcome.cancelled() else None)
+        cancels(outcome, sent)
         sent.add_done_callback(settle)
         return outcome
 

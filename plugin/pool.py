@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from weakref import ref
 
 from smalti.core.errors import SmaltiError, WorkerLost
 from smalti.core.progress import Bounded
@@ -126,7 +127,7 @@ class Pool(Executor):
             else:
                 _settle(outcome, result)
 
-        outcome.add_done_callback(lambda _: inner.cancel() if outcome.cancelled() else None)
+        cancels(outcome, inner)
         inner.add_done_callback(settle)
 
     def _lost(self, error: BaseException, seconds: float | None) -> BaseException:
@@ -173,9 +174,24 @@ def answered(send: Callable[[bytes], Future[bytes]], work: bytes) -> Future[Any]
         else:
             _settle(outcome, result, error)
 
-    outcome.add_done_callback(lambda _: inner.cancel() if outcome.cancelled() else None)
+    cancels(outcome, inner)
     inner.add_done_callback(settle)
     return outcome
+
+
+def cancels(outcome: Future[Any], inner: Future[Any]) -> None:
+    """Have a cancel of an outcome reach the work that is to settle it.
+
+    That holds the outcome; held by it in turn, both would stay, with all that was sent
+    and came back, until Python looks for cycles.
+    """
+    below = ref(inner)
+
+    def pass_on(outcome: Future[Any]) -> None:
+        if outcome.cancelled() and (found := below()) is not None:
+            found.cancel()
+
+    outcome.add_done_callback(pass_on)
 
 
 def _settle(outcome: Future[R], result: R, error: BaseException | None = None) -> None:

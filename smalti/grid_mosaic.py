@@ -149,7 +149,8 @@ def make_photomosaic(
     ----------
     request : Photomosaic
     executor : Executor, optional
-        Reads photos and draws bands in parallel; the mosaic does not depend on it.
+        Reads photos, compares those of a large library and draws bands in parallel; the mosaic
+        does not depend on it.
     progress : callable
         Given every `Step`; raising `Cancelled` in it cancels.
     index : Path, optional
@@ -175,7 +176,7 @@ def make_photomosaic(
 
     grid, photos, locked = plan.grid, len(plan.library.sources), len(plan.locks)
     if is_large(plan, request):
-        plan, described, laid, spaced = match_short(plan, request, progress)
+        plan, described, laid, spaced = match_short(plan, request, progress, executor=executor)
     else:
         described = describe(plan, request, progress)
         lap("features")

@@ -1,38 +1,42 @@
 """A library too large to be compared whole: those photos only that some cell may want.
 
-One pass over the library, a block at a time, lists the nearest photos of every
-cell. The assignment is solved on the nearest few; its duals say which of the
-others could lower it (column generation, as in `smalti.core.pricing`, by photos
-instead of pairs), and those join. When none could, the answer is the optimum
-for the whole library, though most of it was never in memory. Where even the
-lists end too soon they are made anew, longer, for the cells concerned; in the
-end the duals, lowered to what is known of the rest, bound how far off it is.
+One pass over the library lists the nearest photos of every cell, a block at a
+time, each described and compared wherever there is a worker for it. The assignment
+is solved on the nearest few, in one place; its duals say which of the others could
+lower it (column generation, as in `smalti.core.pricing`, by photos instead of
+pairs), and those join. When none could, the answer is the optimum for the whole
+library, though most of it was never in memory. Where even the lists end too soon
+they are made anew, longer, for the cells concerned; in the end the duals, lowered
+to what is known of the rest, bound how far off it is.
 """
 
-from collections.abc import Iterator
+from concurrent.futures import Executor
 from dataclasses import replace
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smalti.core.assign import Assignment
-from smalti.core.features import photo_rows, variants
+from smalti.core.features import Variant, photo_rows, variants
 from smalti.core.library import TileLibrary
-from smalti.core.nearest import Nearest, nearest
-from smalti.core.progress import Progress, Step, silent
+from smalti.core.nearest import Nearest, merged, nearest
+from smalti.core.progress import Progress, Step, each_result, silent
 from smalti.core.scratch import let_go
 from smalti.core.spacing import Spaced
-from smalti.core.transfer import transferred
+from smalti.core.transfer import Transfer, transferred
 from smalti.matching import Described, describe, match, row_options, transfer_of
 from smalti.plan import Plan
 from smalti.request import Photomosaic
 
 _WHOLE = 512 << 20  # bytes of feature rows up to which a library is compared as it is
 _BLOCK = 4096  # photos compared at a time
-_LISTS = 100_000_000  # bytes of them
+_LISTS = 100_000_000  # bytes of the lists
+_EACH = 32  # photos that a block lists a cell at least, where its even part of a list is less
+_AHEAD = 4  # blocks under way at least; each is some 30 MB to send
 _FEW, _WIDER = 8, 4  # photos of a list tried first, and how many times as many in the next round
-_PASSES = 3  # over the library, at most
+_PASSES, _LONGER = 3, 8  # over the library, at most, and how many times as long the next lists are
 
 
 class Matched(NamedTuple):
@@ -62,19 +66,27 @@ def is_large(plan: Plan, request: Photomosaic) -> bool:
     return rows > _WHOLE and request.solver == "exact"
 
 
-def match_short(plan: Plan, request: Photomosaic, progress: Progress = silent) -> Matched:
+def match_short(
+    plan: Plan,
+    request: Photomosaic,
+    progress: Progress = silent,
+    *,
+    executor: Executor | None = None,
+) -> Matched:
     """Describe and match by short lists; of the same cost as `match` finds.
 
     The bound holds for the whole library. If the lists did not suffice to prove
-    the optimum, there is a gap, and it is not certified.
+    the optimum, there is a gap, and it is not certified. The executor describes and
+    compares photos; what is found does not depend on it.
     """
     transfer = transfer_of(plan, request, progress)
     none = np.zeros(0, np.intp)
     bare = describe(_part(plan, none), request, transfer=transfer)
     n = len(plan.boxes)
     weight = np.ones(n) if bare.weight is None else bare.weight
-    everyone, take = np.arange(n), max(_FEW, _LISTS // (12 * n))
-    lists = _listed(plan, request, bare, everyone, take, progress)
+    cells, take, share = np.arange(n), max(_FEW, _LISTS // (12 * n)), 1
+    lists = _listed(plan, request, bare, cells, take, share, progress, executor)
+    known, beyond = [(cells, lists)], lists.beyond.copy()
     passes, rank = 1, _FEW
     chosen = _enough(plan, request, np.union1d(_always(plan), lists.photo[:, :rank]))
     quick, duals, names = replace(request, spacing=1, audit=False), None, none
@@ -90,24 +102,27 @@ def match_short(plan: Plan, request: Photomosaic, progress: Progress = silent) -
         duals, names = laid.duals, np.unique(plan.limits.group[chosen])
         assert duals is not None
         worth = duals.cell / duals.per_unit
-        out = ~np.isin(lists.photo, chosen) & (lists.photo >= 0)
-        wanted = out & (weight[:, None] * lists.bound < worth[:, None])
-        if wanted.any():
-            rank *= _WIDER
-            first = wanted & (np.cumsum(wanted, axis=1) <= rank)
-            chosen = np.union1d(chosen, lists.photo[first])
+        joined = chosen
+        for cells, lists in known:
+            wanted = _wanted(lists, weight[cells], worth[cells], chosen)
+            first = wanted & (np.cumsum(wanted, axis=1, dtype=np.int32) <= rank * _WIDER)
+            joined = np.union1d(joined, lists.photo[first])
+        if len(joined) > len(chosen):
+            rank, chosen = rank * _WIDER, joined
             continue
-        short = np.flatnonzero(weight * lists.beyond < worth)
+        short = np.flatnonzero(weight * beyond < worth)
         if not len(short) or passes == _PASSES:
             break
         passes += 1
-        take = min(8 * lists.photo.shape[1], max(_FEW, _LISTS // (12 * len(short))))
-        longer = _listed(plan, request, bare, short, take, progress)
-        lists = _with(lists, longer, short)
+        take = min(_LONGER * take, max(_FEW, _LISTS // (12 * len(short))))
+        share *= _LONGER
+        lists = _listed(plan, request, bare, short, take, share, progress, executor)
+        known.append((short, lists))
+        beyond[short] = lists.beyond
     laid, spaced = match(part, request, described, progress, duals=duals)
     assert laid.duals is not None
     usable = len(plan.library.sources) - len(plan.limits.banned)
-    return Matched(part, described, _for_all(laid, weight * lists.beyond, usable), spaced)
+    return Matched(part, described, _for_all(laid, weight * beyond, usable), spaced)
 
 
 def _for_all(laid: Assignment, beyond: NDArray[np.float64], photos: int) -> Assignment:
@@ -137,37 +152,93 @@ def _listed(
     bare: Described,
     cells: NDArray[np.intp],
     take: int,
+    share: int,
     progress: Progress,
+    executor: Executor | None,
 ) -> Nearest:
-    """List the nearest usable photos of some cells."""
+    """List the nearest usable photos of some cells, of a block no more than so many shares."""
     free = np.ones(len(plan.library.sources), bool)
     free[plan.limits.banned] = False
     usable = np.flatnonzero(free)
+    blocks = _Blocks(plan, usable)
+    total, take = len(usable), min(take, len(usable))
+    few = share * max(_EACH, take // max(1, len(blocks)))
 
-    def blocks() -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
-        for start in range(0, len(usable), _BLOCK):
-            progress(Step("features", start, len(usable), "comparing photos"))
-            number = usable[start : start + _BLOCK]
-            thumbs = plan.library.thumbs[number]
-            if bare.transfer is not None:
-                thumbs = transferred(thumbs, bare.transfer)
-            how = row_options(request)
-            yield number, photo_rows(thumbs, plan.frames[number], bare.kinds, **how)
-            let_go(plan.library.thumbs)
-        progress(Step("features", len(usable), len(usable), "comparing photos"))
+    def in_photos(step: Step) -> None:
+        progress(replace(step, done=min(step.done * _BLOCK, total), total=total))
 
-    return nearest(bare.cells[cells], blocks(), min(take, len(usable)), metric=request.metric)
+    lists = each_result(
+        partial(
+            _compared,
+            cells=bare.cells[cells],
+            kinds=bare.kinds,
+            transfer=bare.transfer,
+            how=row_options(request),
+            take=min(few, take),
+            metric=request.metric,
+        ),
+        blocks,
+        phase="features",
+        text="comparing photos",
+        executor=executor,
+        progress=in_photos,
+        ahead=_AHEAD,
+    )
+    return merged(lists, len(cells), take)
 
 
-def _with(lists: Nearest, longer: Nearest, rows: NDArray[np.intp]) -> Nearest:
-    """Put the longer lists of some rows in place of theirs."""
-    n, width = len(lists.photo), longer.photo.shape[1]
-    photo, bound = np.full((n, width), -1, np.int32), np.full((n, width), np.inf)
-    photo[:, : lists.photo.shape[1]], bound[:, : lists.photo.shape[1]] = lists.photo, lists.bound
-    photo[rows], bound[rows] = longer.photo, longer.bound
-    beyond = lists.beyond.copy()
-    beyond[rows] = longer.beyond
-    return Nearest(photo, bound, beyond)
+class _Block(NamedTuple):
+    """Photos that are compared together: their numbers, thumbnails and frames."""
+
+    number: NDArray[np.intp]
+    thumbs: NDArray[np.uint8]
+    frames: NDArray[np.float64]
+
+
+class _Blocks:
+    """The usable photos of a plan; a block is looked up in the library when it is asked for."""
+
+    def __init__(self, plan: Plan, usable: NDArray[np.intp]) -> None:
+        self._plan, self._usable = plan, usable
+
+    def __len__(self) -> int:
+        return -(-len(self._usable) // _BLOCK)
+
+    def __getitem__(self, k: int, /) -> _Block:
+        number = self._usable[k * _BLOCK : (k + 1) * _BLOCK]
+        thumbs = self._plan.library.thumbs
+        block = _Block(number, thumbs[number], self._plan.frames[number])
+        let_go(thumbs)
+        return block
+
+
+def _compared(
+    block: _Block,
+    *,
+    cells: NDArray[np.float32],
+    kinds: tuple[Variant, ...],
+    transfer: Transfer | None,
+    how: dict[str, Any],
+    take: int,
+    metric: str,
+) -> Nearest:
+    """List the nearest photos of a block."""
+    thumbs = block.thumbs if transfer is None else transferred(block.thumbs, transfer)
+    rows = photo_rows(thumbs, block.frames, kinds, **how)
+    return nearest(cells, block.number, rows, take, metric=metric)
+
+
+def _wanted(
+    lists: Nearest,
+    weight: NDArray[np.float64],
+    worth: NDArray[np.float64],
+    chosen: NDArray[np.intp],
+) -> NDArray[np.bool_]:
+    """Say which listed photos could lower the cost, and are not chosen yet."""
+    taken = np.zeros(max(int(lists.photo.max(initial=0)), int(chosen.max(initial=0))) + 1, bool)
+    taken[chosen] = True
+    wanted: NDArray[np.bool_] = weight[:, None] * lists.bound < worth[:, None]
+    return wanted & ~taken[lists.photo]
 
 
 def _always(plan: Plan) -> NDArray[np.intp]:

@@ -21,6 +21,7 @@ from distributed import LocalCluster
 from PIL import Image
 from test_pack import picture, shapes
 
+from smalti import shortlist
 from smalti.core.errors import BadInput, Cancelled, WorkerLost
 from smalti.core.index import looks
 from smalti.core.library import scan
@@ -84,6 +85,22 @@ def test_a_photomosaic_is_the_same_from_any_number_of_workers(
             mosaic = make_mosaic(asked, executor=executor, index=tmp_path / f"{number}.sqlite")
         laid = mosaic.assignment
         made.append((laid.photo.tolist(), laid.total_cost, out.read_bytes(), mosaic.skipped))
+    assert all(other == made[0] for other in made)
+
+
+def test_a_large_library_is_compared_the_same_on_a_cluster(
+    there: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shortlist, "_WHOLE", 0)
+    monkeypatch.setattr(shortlist, "_BLOCK", 50)
+    made = []
+    for one in (workers(1), cluster(address(there), 1), cluster("local", 2)):
+        with one as executor:
+            asked = Photomosaic(target="@demo", photos=("@demo",), cells=80, detail=3, tile_px=8)
+            mosaic = make_mosaic(asked, executor=executor)
+        laid = mosaic.assignment
+        made.append((mosaic.project.layout.sources, laid.photo.tolist(), laid.certificate))
+    assert made[0][2] is not None
     assert all(other == made[0] for other in made)
 
 

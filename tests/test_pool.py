@@ -1,13 +1,17 @@
 """Worker processes that crash, hang and swell: the rest goes on, and the culprit is named."""
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import faults
 import numpy as np
@@ -163,6 +167,31 @@ def test_a_limit_holds_for_one_call_only(pool: Pool) -> None:
     with pytest.raises(WorkerLost, match="longer than 1 s"):
         pool.submit(Bounded(faults.slow, 1.0), 60.0).result()
     assert pool.submit(faults.slow, 1.5).result() == 1.5
+
+
+def test_work_that_is_done_is_let_go_at_once(pool: Pool) -> None:
+    kept: list[weakref.ref[Future[Any]]] = []
+
+    def sent(seconds: float | None, work: bytes) -> Future[bytes]:
+        inner = Pool.send(pool, seconds, work)
+        kept.append(weakref.ref(inner))
+        return inner
+
+    gc.disable()  # what is sent and comes back are megabytes that no count of objects tells
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pool, "send", sent)
+            for _ in range(3):
+                outer = pool.submit(faults.length, bytes(1000))
+                assert outer.result() == 1000
+                kept.append(weakref.ref(outer))
+        del outer
+        begin = time.monotonic()
+        while any(future() is not None for future in kept[:-2]):  # pebble looks at its last one
+            assert time.monotonic() < begin + 5
+            time.sleep(0.02)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("size", [10, 3_000_000])

@@ -1,43 +1,76 @@
 """A library compared by short lists gives what comparing it whole does."""
 
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from smalti import shortlist
+from smalti.core.errors import WorkerLost
 from smalti.core.library import TileLibrary
 from smalti.core.metric import pair_costs
-from smalti.core.nearest import nearest
+from smalti.core.nearest import Nearest, merged, nearest
+from smalti.core.progress import Step
 from smalti.core.source import Source
 from smalti.grid_mosaic import make_photomosaic
 from smalti.matching import describe, match
 from smalti.plan import Plan, make_plan
+from smalti.plugin.pool import Pool
 from smalti.request import Photomosaic
-from smalti.shortlist import match_short
+from smalti.shortlist import Matched, match_short
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @pytest.mark.parametrize("metric", ["sqeuclidean", "euclidean", "l1", "cosine"])
-@pytest.mark.parametrize("take", [1, 7, 300])
-def test_lists_are_the_nearest(metric: str, take: int, rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("few", [1, 7, 50])
+@pytest.mark.parametrize("take", [1, 7, 60, 300])
+def test_lists_are_the_nearest(metric: str, take: int, few: int, rng: np.random.Generator) -> None:
     cells = rng.uniform(0, 255, (40, 27)).astype(np.float32)
-    photos = rng.uniform(0, 255, (200, 3, 27)).astype(np.float32)
-    blocks = ((np.arange(k, k + 50), photos[k : k + 50]) for k in range(0, 200, 50))
-    photo, bound, beyond = nearest(cells, blocks, take, metric=metric)
+    photos = rng.uniform(0, 255, (190, 3, 27)).astype(np.float32)
     costs = pair_costs(cells, photos, metric).astype(float)
-    kept = min(take, 200)
+    in_order = costs[20].argsort()  # as in a library sorted by colour
+    photos, costs = photos[in_order], costs[:, in_order]
+    blocks = [np.arange(k, min(k + 50, 190)) for k in range(0, 190, 50)]
+    lists = (nearest(cells, block, photos[block], few, metric=metric) for block in blocks)
+    photo, bound, beyond = merged(lists, 40, take)
+    assert photo.shape == bound.shape == (40, take)
+    kept = min(take, sum(min(few, len(block)) for block in blocks))
     slack = 1e-4 * costs.max()
     for i in range(40):
         listed = photo[i, :kept]
         assert len(set(listed.tolist())) == kept
         assert (photo[i, kept:] == -1).all()
+        assert np.isinf(bound[i, kept:]).all()
         assert (bound[i, :kept] <= costs[i, listed] + slack).all()
         assert (bound[i, :kept] >= costs[i, listed] - slack).all()
         assert (np.diff(bound[i, :kept]) >= 0).all()
+        # What a block may give at most, and then the list, are the nearest of it.
+        given = [block[costs[i, block].argsort()[:few]] for block in blocks]
+        expected = np.sort(costs[i, np.concatenate(given)])[:kept]
+        assert costs[i, listed] == pytest.approx(expected, abs=2 * slack)
+        # Nothing else is nearer than is said, and no less is said than is known.
         others = np.delete(costs[i], listed)
-        assert others.size == 0 or beyond[i] <= others.min() + slack
-        assert np.sort(costs[i])[kept - 1] >= costs[i, listed].max() - slack
+        assert beyond[i] <= others.min(initial=np.inf) + slack
+        farthest = [costs[i, g].max() for g in given if len(g) == few < 40]
+        farthest += [costs[i, listed].max()] if kept < sum(map(len, given)) else []
+        assert beyond[i] == pytest.approx(min(farthest, default=np.inf), abs=2 * slack)
+
+
+def test_all_photos_listed_leave_nothing_beyond(rng: np.random.Generator) -> None:
+    cells, photos = rng.random((5, 12), np.float32), rng.random((30, 1, 12), np.float32)
+    lists = [nearest(cells, np.arange(30), photos, 30, metric="l1")]
+    for take in (30, 40):
+        assert np.isinf(merged(lists, 5, take).beyond).all()
+    assert np.isfinite(merged(lists, 5, 29).beyond).all()
+    nothing = merged([], 5, 3)
+    assert (nothing.photo == -1).all()
+    assert np.isinf(nothing.beyond).all()
 
 
 def plan_of(rng: np.random.Generator, request: Photomosaic, photos: int) -> Plan:
@@ -130,3 +163,118 @@ def test_a_mosaic_is_made_by_short_lists_where_there_are_many_photos(
     assert made.project.layout.sources == whole.project.layout.sources
     picture: NDArray[np.uint8] = made.pixels()
     assert np.array_equal(picture, whole.pixels())
+
+
+def many(request: Photomosaic, rng: np.random.Generator) -> Plan:
+    return replace(plan_of(rng, request, 700), locks=np.array([[5, 7]]))
+
+
+def found(matched: Matched) -> tuple[object, ...]:
+    """All that a mosaic may depend on."""
+    part, _, laid, _ = matched
+    names = [part.library.sources[j] for j in laid.photo]
+    return names, laid.variant.tolist(), laid.total_cost, laid.lower_bound, laid.certificate
+
+
+@pytest.mark.parametrize("asked", [{}, {"transfer": 0.5, "metric": "l1"}], ids=str)
+def test_processes_find_what_is_found_without(
+    asked: dict[str, object], rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shortlist, "_BLOCK", 100)
+    request = Photomosaic(target="@demo", photos=("@demo",), cells=100, detail=4, **asked)  # type: ignore[arg-type]  # of several kinds
+    plan = many(request, rng)
+    steps: list[Step] = []
+    alone = found(match_short(plan, request, steps.append))
+    compared = [step for step in steps if step.text == "comparing photos"]
+    assert {step.total for step in compared} == {680}
+    assert [compared[0].done, compared[1].done, compared[-1].done] == [0, 100, 680]
+    for jobs in (1, 2):
+        with Pool(jobs) as pool:
+            assert found(match_short(plan, request, executor=pool)) == alone
+
+
+class Clumsy(Executor):
+    """Loses its worker over every block, once."""
+
+    def __init__(self) -> None:
+        self.given: list[object] = []
+        self.lost: list[object] = []
+
+    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        future: Future[R] = Future()
+        name = args[0].number.tolist()  # type: ignore[attr-defined]  # a block of photos
+        self.given.append(name)
+        if name in self.lost:
+            future.set_result(fn(*args, **kwargs))
+        else:
+            self.lost.append(name)
+            future.set_exception(WorkerLost("its worker was killed"))
+        return future
+
+
+def test_a_block_whose_worker_is_lost_is_compared_again(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shortlist, "_BLOCK", 100)
+    request = Photomosaic(target="@demo", photos=("@demo",), cells=60, detail=3)
+    plan, clumsy = many(request, rng), Clumsy()
+    assert found(match_short(plan, request, executor=clumsy)) == found(match_short(plan, request))
+    assert len(clumsy.lost) == 7
+    assert len(clumsy.given) == 14
+
+
+def test_blocks_are_cut_when_it_is_their_turn(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shortlist, "_BLOCK", 20)
+    cut: list[int] = []
+    blocks = shortlist._Blocks
+
+    class Watched(blocks):  # type: ignore[misc,valid-type]  # mypy knows no class in a variable
+        def __getitem__(self, k: int, /) -> object:
+            cut.append(k)
+            return super().__getitem__(k)
+
+    monkeypatch.setattr(shortlist, "_Blocks", Watched)
+    compared = 0
+
+    def watch(step: Step) -> None:
+        nonlocal compared
+        if step.text == "comparing photos":
+            compared = step.done // 20
+            assert len(cut) <= compared + 4
+
+    request = Photomosaic(target="@demo", photos=("@demo",), cells=60, detail=3)
+    with ThreadPoolExecutor(1) as pool:
+        match_short(many(request, rng), request, watch, executor=pool)
+    assert cut == list(range(34))
+    assert compared == 34
+
+
+def test_a_library_sorted_by_colour_is_compared_to_the_end(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = Photomosaic(target="@demo", photos=("@demo",), cells=100, detail=3)
+    plan = same_cells(plan_of(rng, request, 700))
+    light = plan.library.thumbs.mean((1, 2, 3)).argsort()
+    library = replace(plan.library, thumbs=plan.library.thumbs[light])
+    plan = replace(plan, library=library, frames=plan.frames[light])
+    whole, _ = match(plan, request, describe(plan, request))
+    passes: list[tuple[int, bool]] = []
+    listed = shortlist._listed
+
+    def watched(*args: Any) -> Nearest:
+        lists = listed(*args)
+        passes.append((args[5], bool(np.isfinite(lists.beyond).all())))
+        return lists
+
+    monkeypatch.setattr(shortlist, "_listed", watched)
+    monkeypatch.setattr(shortlist, "_BLOCK", 200)
+    monkeypatch.setattr(shortlist, "_LISTS", 12 * 100 * 130)  # 32 of the 100 that all cells want
+    laid = match_short(plan, request).laid
+    assert passes[0] == (1, True)
+    assert [share for share, _ in passes] == [1, 8, 64][: len(passes)]
+    assert len(passes) > 1
+    assert laid.certified
+    assert laid.gap < 1e-4
+    assert laid.total_cost == pytest.approx(whole.total_cost, rel=1e-6)

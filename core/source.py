@@ -4,6 +4,7 @@ import fnmatch
 import math
 import os
 import re
+import stat
 import zipfile
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache, partial
@@ -198,7 +199,7 @@ def _matches(pattern: str) -> list[str]:
     path = Path(pattern)
     try:
         matches = list(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
-    except (ValueError, IndexError, NotImplementedError):  # empty, or a ** within a name
+    except (ValueError, IndexError, NotImplementedError, OSError):  # empty, ** in a name, too long
         return []
     hidden = [
         any(part.startswith(".") and part not in path.parts for part in match.parts)
@@ -362,7 +363,7 @@ def _cut(file: str, cell: str) -> NDArray[np.uint8]:
 
 def _load(file: str) -> NDArray[np.uint8]:
     try:
-        with zipfile.ZipFile(file) as archive:
+        with _opened(file) as archive:
             member = archive.getinfo("tiles.npy")
             _refuse_bomb(member)
             with archive.open(member) as opened:
@@ -386,6 +387,13 @@ def _no_tiles(file: str) -> str:
 # Forked workers would share the position in the file, hence one opening a process.
 @lru_cache(maxsize=4)
 def _archive(file: str, length: int, changed_ns: int, process: int) -> zipfile.ZipFile:
+    return _opened(file)
+
+
+def _opened(file: str) -> zipfile.ZipFile:
+    """Open an archive; a device or a pipe might never end."""
+    if not stat.S_ISREG(os.stat(file).st_mode):
+        raise ValueError("it is not a regular file")
     return zipfile.ZipFile(file)
 
 

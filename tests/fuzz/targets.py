@@ -87,6 +87,12 @@ def folder() -> Path:
 def mutated(document: Any, data: bytes) -> Any:
     """Put hostile values, or other parts of itself, into places of a document."""
     document = copy.deepcopy(document)
+    with suppress(RecursionError):  # deeper than this no document can be written
+        _mutate(document, data)
+    return document
+
+
+def _mutate(document: Any, data: bytes) -> None:
     for start in range(0, len(data) - 3, 4):
         places = list(_places(document))
         if not places:
@@ -104,7 +110,6 @@ def mutated(document: Any, data: bytes) -> Any:
             where.append(copy.deepcopy(where[key]))
         else:
             where[f"{key}_"] = where[key]
-    return document
 
 
 def _places(document: Any) -> Any:

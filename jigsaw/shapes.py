@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from smalti.core.color import to_space
 from smalti.core.errors import BadInput, UnusablePicture, printable
@@ -25,7 +26,7 @@ from smalti.jigsaw.contour import (
     signed_area,
     solid,
 )
-from smalti.jigsaw.lettering import WORD, word_evidence
+from smalti.jigsaw.lettering import words
 
 POINTS = 64
 """Vertices of every contour, equal in arc length."""
@@ -37,12 +38,16 @@ _SMALLEST = 16  # px, side of the square of the same area
 _LOST = 0.05  # of a shape's area may lie outside its polygon, or apart from its largest piece
 _SOLID = 0.85  # of the pixels inside a contour must be opaque: gaps show as holes in the mosaic
 _RECTANGLE = 0.985  # of its upright box filled; 64 points cut 0.2 % off at a box's corners
+_PAPER = 90, 8  # L of at least, chroma of at most: white
+_BLANK = 0.95  # of what lies within the outline is white
+_RIM = 0.09  # of its size, what is nearer to the edge belongs to the outline
+_INK = 70, 0.1  # L of at most, and share of the rim: below it there is no outline, just a shape
 _AROUND = (128, 128, 128)  # what twins are compared on
 
 _FARTHEST = 1e6  # no outline, size or colour is beyond it, px or units of CIELAB
 
 # What is remembered of a shape; when any of it changes, so must the name.
-_KIND = "shapes3"
+_KIND = "shapes4"
 _SHAPE = np.dtype(
     [
         ("contours", "f8", (POINTS, 2)),
@@ -242,7 +247,9 @@ def _measured(pixels: NDArray[np.uint8]) -> NDArray[np.void]:
     area = signed_area(contour)
     if area > _RECTANGLE * np.prod(np.ptp(contour, axis=0)):
         raise BadInput("a whole rectangular picture, no shape")
-    if word_evidence(pixels, opaque & inside) >= WORD:
+    if _is_blank(pixels, opaque & inside):
+        raise BadInput("a blank form: only an outline is drawn")
+    if words(pixels, opaque & inside):
         raise BadInput("a word is written on it")
 
     row = np.zeros((), _SHAPE)
@@ -269,6 +276,19 @@ def _measured(pixels: NDArray[np.uint8]) -> NDArray[np.void]:
     box = slice(y.min(), y.max() + 1), slice(x.min(), x.max() + 1)
     row["thumb"] = thumbnails(alone[box][None])[0]
     return row
+
+
+def _is_blank(pixels: NDArray[np.uint8], inside: NDArray[np.bool_]) -> bool:
+    """Tell balloons for words, sheets and boxes of flow charts from pictures."""
+    depth = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
+    deep = depth > _RIM * np.sqrt(inside.sum())
+    if not deep.any():
+        return False
+    light, a, b = to_space(pixels[deep][:, :3], "lab").T
+    if ((light > _PAPER[0]) & (np.hypot(a, b) < _PAPER[1])).mean() < _BLANK:
+        return False
+    rim = to_space(pixels[inside & ~deep][:, :3], "lab")[:, 0]
+    return bool((rim < _INK[0]).mean() > _INK[1])
 
 
 def opaque_pixels(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -89,6 +89,8 @@ def check_request(r: Jigsaw) -> None:
     check(1 <= r.dpi <= 10_000, f"dpi is {r.dpi}: 1 to 10000")
     check(1 <= r.quality <= 100, f"quality is {r.quality}: 1 to 100")
     rotation(r.rotate)
+    if r.background not in ("darken", "target"):
+        _colour(r.background)
     if r.output and not r.output.endswith(".svg"):
         check_output(Path(r.output), (1, 1))  # before the long work, not after
 
@@ -209,10 +211,13 @@ def background_of(request: Jigsaw, ground: Ground) -> NDArray[np.uint8]:
         return darkened(ground.picture, 0.3 * ground.tile_px)
     if request.background == "target":
         return ground.picture
+    return np.full((1, 1, 3), _colour(request.background), np.uint8)
+
+
+def _colour(text: str) -> tuple[int, ...]:
     try:
-        colour = ImageColor.getrgb(request.background)[:3]
+        return ImageColor.getrgb(text)[:3]
     except ValueError:
         raise BadInput(
-            f"background is {request.background!r}: darken, target, or a colour such as #336699"
+            f"background is {text!r}: darken, target, or a colour such as #336699"
         ) from None
-    return np.full((1, 1, 3), colour, np.uint8)

@@ -1,5 +1,6 @@
 """What tests share: pictures made to be told apart, a cache of their own, golden pictures."""
 
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -8,6 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+
+from smalti.core.library import default_index
+from smalti.jigsaw.shapes import scan_shapes
 
 GOLDEN = Path(__file__).parent / "golden"
 REPORT = Path(__file__).parent / "report"
@@ -49,6 +53,21 @@ def compare(picture: NDArray[np.uint8], name: str, *, store: bool) -> None:
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep every test away from the user's own index."""
     monkeypatch.setenv("SMALTI_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="session")
+def shapes_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Look at the demo's clip art, once for all tests: reading its words takes a minute."""
+    index = tmp_path_factory.mktemp("shapes") / "index.sqlite"
+    scan_shapes(["@demo"], index=index)
+    return index
+
+
+@pytest.fixture
+def shapes_known(shapes_index: Path, own_cache: None) -> None:
+    """Let a test's own index know the demo's clip art."""
+    default_index().parent.mkdir(exist_ok=True)
+    shutil.copyfile(shapes_index, default_index())
 
 
 @pytest.fixture

@@ -215,12 +215,12 @@ def test_bands_of_something_else_are_not_used(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no kill -9")
 def test_a_killed_rendering_of_a_jigsaw_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, shapes_index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = Jigsaw(
         target="@demo", shapes=("@demo",), output=f"{tmp_path}/calm.png", tiles=40, width=700
     )
-    made = make_mosaic(request, index=tmp_path / "index")
+    made = make_mosaic(request, index=shapes_index)
     assert isinstance(made, JigsawMosaic)
     assert made.project_file
     assert made.output

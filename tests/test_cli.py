@@ -120,6 +120,7 @@ def test_how_many_photos_are_enough(target: Path, folder_of_photos: Path) -> Non
     }
 
 
+@pytest.mark.usefixtures("shapes_known")
 def test_a_jigsaw_from_the_command_line(target: Path, tmp_path: Path) -> None:
     out, contours = tmp_path / "j.png", tmp_path / "j.geojson"
     words = ("jigsaw", target, "@demo", "-o", out, "--tiles", "40", "--width", "300")
@@ -285,6 +286,7 @@ def test_ctrl_c_at_any_time_leaves_nothing(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no process groups of this kind")
+@pytest.mark.usefixtures("shapes_known")
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_ctrl_c_may_keep_what_is_laid(target: Path, tmp_path: Path, jobs: int) -> None:
     out = tmp_path / "m.png"

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import shutil
 import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -32,9 +33,10 @@ COLUMNS = {
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A target of a red disc on blue."""
+def scene(tmp_path_factory: pytest.TempPathFactory, shapes_index: Path) -> Path:
+    """A target of a red disc on blue, and what is known of the demo's clip art."""
     folder = tmp_path_factory.mktemp("scene")
+    shutil.copyfile(shapes_index, folder / "index.sqlite")
     target = Image.new("RGB", (240, 160), (40, 70, 160))
     ImageDraw.Draw(target).ellipse((70, 30, 170, 130), fill=(190, 50, 40))
     target.save(folder / "target.png")

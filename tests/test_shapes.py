@@ -83,8 +83,8 @@ def check(library: ShapeLibrary) -> None:
     assert library.lab.dtype == library.spread.dtype == library.light.dtype == np.float32
 
 
-def test_every_demo_shape_is_usable_and_normal() -> None:
-    library = scan_shapes(["@demo"], strict=True)
+def test_every_demo_shape_is_usable_and_normal(shapes_index: Path) -> None:
+    library = scan_shapes(["@demo"], index=shapes_index, strict=True)
     assert len(library.sources) >= 500
     assert len(np.unique(library.group)) == len(library.sources)
     check(library)
@@ -141,6 +141,11 @@ def sign(draw: ImageDraw.ImageDraw) -> None:
     draw.text((50, 40), "STOP", font=ImageFont.load_default(26), fill="white", anchor="mm")
 
 
+def balloon(draw: ImageDraw.ImageDraw) -> None:
+    draw.polygon([(20, 50), (10, 78), (45, 55)], fill="black")
+    draw.ellipse((5, 5, 95, 65), fill="white", outline="black", width=3)
+
+
 UNFIT: dict[str, Callable[[ImageDraw.ImageDraw], None]] = {
     "mostly holes": holed,
     "in several pieces": apart,
@@ -148,6 +153,7 @@ UNFIT: dict[str, Callable[[ImageDraw.ImageDraw], None]] = {
     "smaller than 16 px a side": lambda draw: draw.ellipse((5, 5, 15, 15), fill=RED),
     "a whole rectangular picture, no shape": lambda draw: draw.rectangle((0, 0, 99, 78), fill=RED),
     "a word is written on it": sign,
+    "a blank form: only an outline is drawn": balloon,
     "it is not transparent and has no plain background": lambda draw: draw.bitmap(
         (0, 0), Image.linear_gradient("L").resize((100, 80)).convert("RGBA")
     ),
@@ -188,6 +194,18 @@ def test_a_rounded_or_turned_rectangle_is_a_shape(folder: Path) -> None:
     draw.polygon([(50, 5), (95, 50), (50, 95), (5, 50)], fill=BLUE)
     image.save(folder / "turned.png")
     assert len(scan_shapes([str(folder / "rounded.png"), str(folder / "turned.png")]).sources) == 2
+
+
+def test_white_shapes_without_an_outline_or_with_a_face_stay(folder: Path) -> None:
+    image, draw = drawing()
+    draw.ellipse((5, 5, 95, 75), fill="white")
+    image.save(folder / "white.png")
+    draw.ellipse((5, 5, 95, 75), fill="white", outline="black", width=3)
+    for x in (30, 60):
+        draw.ellipse((x, 25, x + 10, 40), fill="black")
+    image.save(folder / "face.png")
+    names = [str(folder / "white.png"), str(folder / "face.png")]
+    assert len(scan_shapes(names).sources) == 2
 
 
 def test_copies_share_a_group(folder: Path) -> None:

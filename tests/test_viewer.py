@@ -56,8 +56,8 @@ def request_(tmp_path_factory: pytest.TempPathFactory) -> Jigsaw:
 
 
 @pytest.fixture(scope="module")
-def engine(request_: Jigsaw) -> Iterator[Engine]:
-    engine = Engine(Path(request_.target).parent / "index.sqlite")
+def engine(shapes_index: Path) -> Iterator[Engine]:
+    engine = Engine(shapes_index)
     yield engine
     engine.close()
 

@@ -102,7 +102,6 @@ def opened(display: str, folder: Path, *words: str) -> Iterator["subprocess.Pope
             "DISPLAY": display,
             "SDL_VIDEODRIVER": "x11",
             "SDL_VIDEO_WINDOW_POS": "0,0",
-            "SMALTI_CACHE": str(folder / "cache"),
         },
         cwd=folder,
         start_new_session=True,
@@ -116,7 +115,7 @@ def opened(display: str, folder: Path, *words: str) -> Iterator["subprocess.Pope
 
 
 @pytest.fixture
-def window(display: str, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def window(shapes_known: None, display: str, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
     with opened(display, tmp_path, "--tiles", "40") as process:
         yield process
 

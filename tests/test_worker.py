@@ -53,6 +53,7 @@ def test_a_job_comes_back_as_pixels_and_leaves_nothing(
         assert not worker.folder.exists()
 
 
+@pytest.mark.usefixtures("shapes_known")
 def test_a_jigsaw_gives_layers_and_paths_in_the_image(tmp_path: Path) -> None:
     wide = PICTURE.repeat(4, axis=0).repeat(4, axis=1)
     with Worker(tmp_path) as worker:

@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 import tempfile
+import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -26,6 +27,7 @@ from smalti.flat_mosaic import FlatProject
 from smalti.forecast import forecast
 from smalti.grid_project import GridProject
 from smalti.ground import check_request, lay_ground
+from smalti.jigsaw.shapes import demo_shapes
 from smalti.mosaic import make_mosaic, open_project, render_project
 from smalti.plugin.job import _prepared, parse_job
 from smalti.plugin.worker import _is_cancel
@@ -68,6 +70,8 @@ def folder() -> Path:
     np.savez(made / "tiles.npz", tiles=rng.integers(0, 256, (12, 4, 4, 3), np.uint8))
     (made / "photos").mkdir()
     Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8)).save(made / "photos" / "one.png")
+    with zipfile.ZipFile(demo_shapes()) as archive:
+        clip_art = [archive.extract(name, made / "shapes") for name in archive.namelist()[:20]]
     target, tiles = str(made / "target.png"), str(made / "tiles.npz")
     for request in (
         Photomosaic(target=target, photos=(tiles,), output=str(made / "grid.png"), grid=(3, 2)),
@@ -76,8 +80,8 @@ def folder() -> Path:
             width=40,
         ),
         Jigsaw(
-            target=target, shapes=("@demo",), output=str(made / "jigsaw.png"), tiles=4, width=40,
-            deform=0,
+            target=target, shapes=tuple(clip_art), output=str(made / "jigsaw.png"), tiles=4,
+            width=40, deform=0,
         ),
     ):  # fmt: skip
         make_mosaic(request, index=made / "index.sqlite")

@@ -68,6 +68,8 @@ def main(argv: Sequence[str]) -> None:
     sizes = [tuple(map(int, size.split(","))) for size in asked.only or ()] or SIZES
     kept = json.loads(KEPT.read_text("utf-8")) if KEPT.exists() else []
     runs, fresh = [], set()
+    # The first child compiles what the others find in the cache: its memory is not theirs.
+    child({"n": 1536, "m": 15_000, "t": 1, "seed": 0, "how": "exact"})
     for n, m, t in sizes:
         large = m > 16_000
         for seed in range(1 if large else asked.seeds):
@@ -146,7 +148,7 @@ def by_scipy(cells: NDArray[np.float32], photos: NDArray[np.float32], t: int) ->
 
 
 def warm_up() -> None:
-    """Compile every kernel."""
+    """Run every kernel once."""
     rng = np.random.default_rng(0)
     cells = rng.uniform(0, 100, (900, 27)).astype(np.float32)
     cells[:80] = cells[0]

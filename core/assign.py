@@ -7,20 +7,19 @@ run: see `smalti.core.generation` for how, `certify` for the proof.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from smalti.core.constraints import Constraints, Links, Rows, checked
+from smalti.core.constraints import Links, Rows, checked
 from smalti.core.errors import BadInput
 from smalti.core.progress import Progress, Step, silent
 
 if TYPE_CHECKING:
-    from smalti.core import metric as distances
-    from smalti.core.generation import Stuck
     from smalti.core.paths import Flow
-    from smalti.core.pricing import Priced, Problem
+    from smalti.core.pricing import Priced
+    from smalti.core.problem import Posed
 
 
 class Duals(NamedTuple):
@@ -185,6 +184,7 @@ def assign(
         If the constraints cannot all be kept, naming the one and the numbers.
     """
     from smalti.core import generation, paths
+    from smalti.core.problem import by_group, dealt, in_order, pose, so_far, stuck_message
 
     def tick(done: int, total: int) -> None:
         progress(Step("assign", done, total, "solving the assignment exactly"))
@@ -198,7 +198,9 @@ def assign(
     start = None if duals is None else in_order(duals, posed)
 
     def watch(flow: "Flow") -> None:
-        laid = _so_far(posed, flow)
+        if progress is silent:
+            return
+        laid = so_far(posed, flow)
         progress(Step("assign", 0, 0, "solving the assignment exactly", laid))
 
     try:
@@ -206,11 +208,11 @@ def assign(
     except generation.Stuck as stuck:
         raise BadInput(stuck_message(posed, stuck)) from None
     flow = solved.flow
-    photo = _dealt(posed, flow.match, flow.units)
+    photo = dealt(posed, flow.match, flow.units)
     cost, variant = _final_costs(posed, photo)
     of_cell, free = np.zeros(len(photo), np.int64), posed.row_of >= 0
     of_cell[free] = flow.u[posed.row_of[free]]
-    found = Duals(of_cell, _by_group(flow.v, posed), problem.pairs.per_unit)
+    found = Duals(of_cell, by_group(flow.v, posed), problem.pairs.per_unit)
     certificate = None
     if audit:
         assert solved.audit is not None
@@ -261,6 +263,7 @@ def certify(
     """
     from smalti.core import paths, pricing
     from smalti.core.boxes import boxed
+    from smalti.core.problem import in_order, pose
 
     def tick(done: int, total: int) -> None:
         progress(Step("assign", done, total, "auditing all pairs"))
@@ -290,166 +293,10 @@ def certify(
     return _certificate(posed, flow, audit, photo, float(cost.sum()))
 
 
-class Posed(NamedTuple):
-    """A problem in the solver's order, and the way back."""
-
-    problem: "Problem"
-    weight: NDArray[np.float64]  # of each cell
-    group: NDArray[np.intp]  # of each photo
-    row_of: NDArray[np.intp]  # of each cell; -1 if it is locked
-    column_of: NDArray[np.intp]  # of each group; -1 if no cell may have it
-    group_of: NDArray[np.intp]  # of each column
-    unit_cell: NDArray[np.intp]  # cells in the order of units
-    locks: NDArray[np.intp]  # (l, 2)
-    banned: NDArray[np.intp]
-    banned_pairs: NDArray[np.intp]  # (b, 2)
-    fixed: float  # cost of the locked cells
-    rounding: float  # of the bound
-
-
-def pose(constraints: Constraints, metric: str, seed: int, tick: "distances.Tick") -> Posed:
-    """Put rows and columns in order, without the locked cells."""
-    from smalti.core import boxes, kdtree, sampling
-    from smalti.core import metric as distances
-    from smalti.core.pricing import Problem
-
-    cells, photos, weights, group, allowed, low, high, fixed, out, apart = constraints
-    n, m, groups = len(cells), len(photos), len(high)
-    rng = np.random.default_rng(seed)
-    loose = np.ones(n, bool)
-    loose[fixed[:, 0]] = False
-    first, alike = _alike(cells, weights, apart, loose)
-    supply = np.bincount(alike[loose], minlength=len(first))
-    # Rows of many cells come early, as a sample weighted by the cells would have them.
-    frame = kdtree.frame(photos[:, 0])
-    cell_order = kdtree.order(kdtree.points(frame, cells[first]))
-    order = np.argsort(sampling.spread(cell_order, rng) / supply, kind="stable")
-    rank = np.empty(len(first), np.intp)
-    rank[order] = np.arange(len(first))
-    row_of = np.full(n, -1)
-    row_of[loose] = rank[alike[loose]]
-    group_of = np.flatnonzero(high > 0)
-    one = np.zeros(groups, np.intp)
-    one[group] = np.arange(m)  # of each group's photos, to stand for it
-    photo_turn = np.argsort(kdtree.order(kdtree.points(frame, photos[:, 0])))
-    turn = sampling.spread(np.argsort(photo_turn[one[group_of]]), rng)
-    group_of = group_of[np.argsort(turn, kind="stable")]
-    column_of = np.full(groups, -1)
-    column_of[group_of] = np.arange(len(group_of))
-    slots = np.flatnonzero(allowed & (high[group] > 0))
-    slots = slots[np.argsort(column_of[group[slots]], kind="stable")]
-    pairs = distances.Pairs(
-        distances.KINDS[metric], cells, photos, first[order], slots, weights[first[order]],
-        distances.units(distances.KINDS[metric], cells, photos, weights),
-        np.zeros((0, 0), np.float32),
-    )  # fmt: skip
-    bans = bans_by_row(apart, row_of, slots, m, len(first))
-    pairs, bounds = distances.prepare(pairs, bans, tick)
-    places = boxes.places(
-        pairs, bounds, frame, np.argsort(cell_order)[order], np.argsort(photo_turn[slots])
-    )
-    problem = Problem(
-        pairs, bounds, places, column_of[group[slots]].astype(np.int32),
-        supply[order].astype(np.int32), low[group_of].astype(np.int32),
-        high[group_of].astype(np.int32),
-    )  # fmt: skip
-    unit_cell = np.flatnonzero(loose)
-    unit_cell = unit_cell[np.argsort(row_of[loose], kind="stable")]
-    locked = sum(
-        weights[i] * distances.least_variant(pairs.kind, cells[i], photos[j])[0] for i, j in fixed
-    )
-    rounding = len(unit_cell) * distances.rounding(pairs)
-    return Posed(
-        problem, weights, group, row_of, column_of, group_of, unit_cell, fixed, out, apart,
-        float(locked), rounding,
-    )  # fmt: skip
-
-
-def _alike(
-    cells: Rows, weight: NDArray[np.float64], apart: NDArray[np.intp], loose: NDArray[np.bool_]
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Classes of equal rows: their first cells, and the class of each cell.
-
-    Cells with bans or locks of their own stay by themselves; locked ones get -1.
-    """
-    n = len(cells)
-    rng = np.random.default_rng(0)
-    data: NDArray[Any] = np.ascontiguousarray(cells).view(
-        np.uint8 if cells.dtype == np.uint8 else np.uint32
-    )
-    odd = rng.integers(0, 2**63, data.shape[1], dtype=np.uint64) * 2 + 1
-    key = np.zeros(n, np.uint64)
-    for start in range(0, n, 4096):
-        key[start : start + 4096] = (data[start : start + 4096] * odd).sum(1, dtype=np.uint64)
-    key ^= weight.view(np.uint64)
-    alone = np.unique(apart[:, 0])
-    key[alone] = rng.integers(0, 2**63, len(alone), dtype=np.uint64)
-    _, first, alike = np.unique(key[loose], return_index=True, return_inverse=True)
-    index = np.flatnonzero(loose)
-    first, of = index[first], np.full(n, -1)
-    of[loose] = alike
-    other = first[alike]
-    if not (np.array_equal(cells[index], cells[other]) and (weight[index] == weight[other]).all()):
-        first, of[loose] = index, np.arange(len(index))  # a hash in 2^64 failed: all alone
-    return first, of
-
-
-def bans_by_row(
-    apart: NDArray[np.intp], row_of: NDArray[np.intp], slots: NDArray[np.intp], m: int, rows: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Slots that each row may not have, from pairs of cell and photo."""
-    slot_of = np.full(m, -1)
-    slot_of[slots] = np.arange(len(slots))
-    row, slot = row_of[apart[:, 0]], slot_of[apart[:, 1]]
-    kept = (row >= 0) & (slot >= 0)
-    row, slot = row[kept], slot[kept]
-    begin = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=rows))])
-    return begin.astype(np.int64), slot[np.argsort(row, kind="stable")].astype(np.int64)
-
-
-def in_order(duals: Duals, posed: Posed) -> NDArray[np.int64]:
-    """Duals of groups as the solver's of columns."""
-    value = duals.group[posed.group_of]
-    scale = posed.problem.pairs.per_unit / duals.per_unit
-    return value.copy() if scale == 1 else np.rint(value * scale).astype(np.int64)
-
-
-def _by_group(v: NDArray[np.int64], posed: Posed) -> NDArray[np.int64]:
-    out = np.zeros(len(posed.column_of), np.int64)
-    out[posed.group_of] = v
-    return out
-
-
-def _so_far(posed: Posed, flow: "Flow") -> NDArray[np.intp]:
-    """Return a photo for each cell so far, perhaps not the best of its group; -1 for none."""
-    problem = posed.problem
-    photo = np.full(len(posed.row_of), -1)
-    photo[posed.locks[:, 0]] = posed.locks[:, 1]
-    begin = np.concatenate([[0], np.cumsum(problem.supply)])
-    unit = begin[flow.row] + np.arange(len(flow.row)) - flow.units[flow.row]
-    laid = flow.match >= 0
-    slot = np.searchsorted(problem.owner, flow.match[laid])
-    photo[posed.unit_cell[unit[laid]]] = problem.pairs.photo[slot]
-    return photo
-
-
-def _dealt(posed: Posed, match: NDArray[np.int32], units: NDArray[np.int32]) -> NDArray[np.intp]:
-    """Photo of each cell: the best of its group; alike cells get theirs in ascending order."""
-    from smalti.core.pricing import best_slots
-
-    problem = posed.problem
-    photo = np.full(len(posed.row_of), -1)
-    row = np.repeat(np.arange(len(units) - 1), np.diff(units))
-    laid = problem.pairs.photo[best_slots(problem, row, match)]
-    photo[posed.unit_cell] = laid[np.lexsort((laid, row))]
-    photo[posed.locks[:, 0]] = posed.locks[:, 1]
-    return photo
-
-
 def _final_costs(
-    posed: Posed, photo: NDArray[np.intp]
+    posed: "Posed", photo: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    from smalti.core.pricing import laid_costs
+    from smalti.core.metric import laid_costs
 
     pairs = posed.problem.pairs
     cost, variant = laid_costs(pairs, photo)
@@ -457,11 +304,11 @@ def _final_costs(
 
 
 def _certificate(
-    posed: Posed, flow: "Flow", audit: "Priced", photo: NDArray[np.intp], total: float
+    posed: "Posed", flow: "Flow", audit: "Priced", photo: NDArray[np.intp], total: float
 ) -> Certificate:
     """Gather what an assignment was checked for."""
     from smalti.core import paths
-    from smalti.core.pricing import laid_integers
+    from smalti.core.metric import laid_integers
 
     problem = posed.problem
     free, per_unit = posed.row_of >= 0, problem.pairs.per_unit
@@ -486,19 +333,3 @@ def _certificate(
     least = float(min(0, int(audit.least.min(initial=0)))) / per_unit
     pairs = len(photo) * len(problem.owner)
     return Certificate(total, max(0.0, bound), pairs, least, slack, kept)
-
-
-def stuck_message(posed: Posed, stuck: "Stuck") -> str:
-    """Say which cells or photos the bans leave without enough partners."""
-    if len(stuck.columns):
-        g = int(posed.group_of[stuck.columns[0]])
-        return (
-            f"group {g} must appear {posed.problem.low[stuck.columns[0]]} times, but bans leave it "
-            "too few cells: lift a ban, or ask for fewer"
-        )
-    cells = np.flatnonzero(np.isin(posed.row_of, stuck.rows))
-    named = ", ".join(map(str, cells[:5])) + (", ..." if len(cells) > 5 else "")
-    return (
-        f"bans leave {len(cells)} cells (numbers {named}) too few photos: lift a ban, add photos "
-        "or allow more uses"
-    )

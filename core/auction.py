@@ -10,20 +10,10 @@ step makes a reduced cost negative by more than the step or slack it was given;
 import numpy as np
 from numpy.typing import NDArray
 
+from smalti.core.graph import INFINITE, Arcs, Indices, Ints
+from smalti.core.heap import drop_first, rise
 from smalti.core.kernel import kernel
-from smalti.core.paths import (
-    INFINITE,
-    Arcs,
-    Flow,
-    Indices,
-    Ints,
-    Search,
-    clean,
-    drop_first,
-    free,
-    lay,
-    rise,
-)
+from smalti.core.paths import Flow, Search, clean, free, lay
 
 
 @kernel
@@ -123,9 +113,21 @@ def level(
     One search back from all columns with room finds how far each is; one forward
     from all those rows, how little others must rise. So a crowd that wants the
     same few columns finds its level at once, not bid by bid (Goldberg and
-    Kennedy's global update, with the least change of the duals).
+    Kennedy's global update, with the least change of the duals). Duals of columns
+    must only have fallen since the arcs were arranged.
     """
-    _level(arcs, into, flow, search, units, np.zeros(len(units), np.int64))
+    room = (flow.used < flow.high) & (flow.v <= 0)
+    _level(arcs, into, flow, search, units, room, np.zeros(len(units), np.int64))
+
+
+@kernel
+def _farthest(flow: Flow, search: Search, units: Indices) -> int:
+    """How far from room any free unit is, as far as known."""
+    most = 0
+    for i in units:
+        if flow.match[i] < 0:
+            most = max(most, search.row_distance[flow.row[i]])
+    return most
 
 
 @kernel
@@ -135,10 +137,11 @@ def _level(
     flow: Flow,
     search: Search,
     units: Indices,
+    room: NDArray[np.bool_],
     need: Ints,
 ) -> None:
     begin, tails, costs = into
-    u, v, used, high, match = flow.u, flow.v, flow.used, flow.high, flow.match
+    u, v, match = flow.u, flow.v, flow.match
     distance, row_distance = search.distance, search.row_distance
     for i in units:
         q = flow.row[i]
@@ -147,54 +150,51 @@ def _level(
             for a in range(arcs.begin[q], arcs.begin[q] + arcs.length[q]):
                 least = min(least, arcs.cost[a] - v[arcs.column[a]])
             u[q] = least
-    seen = waiting = rows = popped = 0
-    farthest = INFINITE
-    start = 0
-    while True:
-        while start < len(v) and not (used[start] < high[start] and v[start] <= 0):
-            start += 1
-        if start < len(v):
-            at, base = start, 0
-            if distance[at] == INFINITE:
-                search.seen[seen] = at
+    for q in range(len(u)):  # straight to some room: soon found, the arcs being in order
+        least = INFINITE
+        for a in range(arcs.begin[q], arcs.begin[q] + arcs.length[q]):
+            if arcs.key[a] >= least:
+                break
+            if room[arcs.column[a]]:
+                least = min(least, arcs.cost[a] - v[arcs.column[a]])
+        if least < INFINITE:
+            row_distance[q] = least - u[q]
+    farthest = _farthest(flow, search, units)
+    seen = waiting = popped = 0
+    for i in range(len(match)):
+        j, to = match[i], row_distance[flow.row[i]]
+        if j >= 0 and to < min(farthest, distance[j]):
+            if distance[j] == INFINITE:
+                search.seen[seen] = j
                 seen += 1
-            distance[at] = 0
-            start += 1
-        elif waiting > 0 and distance[search.heap[0]] < farthest:
-            at = search.heap[0]
-            base = distance[at]
-            waiting = drop_first(search, waiting)
-            popped += 1
-            if popped % 512 == 0:
-                farthest = 0
-                for i in units:
-                    if match[i] < 0:
-                        farthest = max(farthest, row_distance[flow.row[i]])
-        else:
-            break
+            distance[j] = to
+            waiting = rise(search.heap, j, to, waiting)
+    while waiting > 0 and search.heap.key[0] < farthest:
+        at = search.heap.column[0]
+        waiting = drop_first(search.heap, waiting)
+        popped += 1
+        if popped % 256 == 0:
+            farthest = _farthest(flow, search, units)
+        base = distance[at] - v[at]
         for a in range(begin[at], begin[at + 1]):
             q = tails[a]
-            to = base + costs[a] - u[q] - v[at]
+            to = base + costs[a] - u[q]
             if to < row_distance[q]:
-                if row_distance[q] == INFINITE:
-                    search.rows[rows] = q
-                    rows += 1
                 row_distance[q] = to
                 for i in range(flow.units[q], flow.units[q + 1]):
                     j = match[i]
-                    if j >= 0 and to < distance[j]:
+                    if j >= 0 and to < min(farthest, distance[j]):
                         if distance[j] == INFINITE:
                             search.seen[seen] = j
                             seen += 1
                         distance[j] = to
-                        waiting = rise(search, j, waiting)
+                        waiting = rise(search.heap, j, to, waiting)
     for k in range(len(units)):
         q = flow.row[units[k]]
         if match[units[k]] < 0 and row_distance[q] < INFINITE:
             need[k] = -row_distance[q]
     clean(search, seen, waiting)
-    for k in range(rows):
-        row_distance[search.rows[k]] = INFINITE
+    row_distance[:] = INFINITE
     # Forward: what rises is held as a negative distance.
     seen = waiting = rows = 0
     for k in range(len(units)):
@@ -212,8 +212,8 @@ def _level(
         else:
             if waiting == 0:
                 break
-            at = search.heap[0]
-            waiting = drop_first(search, waiting)
+            at = search.heap.column[0]
+            waiting = drop_first(search.heap, waiting)
             i = flow.first[at]
             q = flow.row[i]
         while True:
@@ -235,7 +235,7 @@ def _level(
                             seen += 1
                         distance[j] = to
                         if flow.first[j] >= 0:
-                            waiting = rise(search, j, waiting)
+                            waiting = rise(search.heap, j, to, waiting)
             if i < 0:
                 break
             i = flow.after[i]

@@ -14,23 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalti.core import kdtree
+from smalti.core.bounds import Bounds, lower_bounds, of_slots, rows_at_once
 from smalti.core.kernel import kernel
-from smalti.core.metric import (
-    EUCLIDEAN,
-    SQEUCLIDEAN,
-    Bounds,
-    Floats,
-    Pairs,
-    Tick,
-    lower_bounds,
-    of_slots,
-    rows_at_once,
-)
+from smalti.core.metric import EUCLIDEAN, SQEUCLIDEAN, Floats, Pairs, Tick
 
 _WIDE = 2048  # slots of a box without sides
 _GROUP = 128  # rows of neighbours that are passed over in one go
 _FEW = 256  # rows that cost less to look at than to pass over
-_BLOCK = 1 << 18  # pairs looked at in one go: what a core's cache holds
+_BLOCK = 1 << 17  # pairs looked at in one go: what a core's cache holds, with room to spare
 
 
 class Places(NamedTuple):
@@ -183,13 +174,14 @@ def near(
     here : slice
         Of the slots in the boxes.
     block : ndarray of shape (len(which), len(here)), float32
-        As `smalti.core.metric.lower_bounds`; overwritten by the next.
+        As `smalti.core.bounds.lower_bounds`; overwritten by the next.
     """
     places, total = boxes.places, len(boxes.slot)
     memory = np.empty(_BLOCK, np.float32)
     order = np.argsort(places.turn[rows])
     found, count = np.arange(len(rows)), len(rows)
     begin, many = boxes.begin[:-1], len(rows) >= _FEW
+    best = np.maximum.reduceat(worth, begin) if many else worth
     if many:
         balls, left = _balls(boxes, pairs, rows[order], reach[order]), np.empty(_GROUP, np.float32)
     elif len(places.row):
@@ -198,7 +190,7 @@ def near(
         width = here.stop - here.start
         if many:
             count = _meeting(
-                boxes.low[k], boxes.high[k], worth[here].max(), pairs.kind == EUCLIDEAN, balls,
+                boxes.low[k], boxes.high[k], best[k], pairs.kind == EUCLIDEAN, balls,
                 left, found,
             )  # fmt: skip
         size = _BLOCK // width

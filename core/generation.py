@@ -13,15 +13,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from smalti.core import auction, paths, pricing
+from smalti.core import auction, graph, paths, pricing
 from smalti.core.boxes import Boxes, boxed
+from smalti.core.graph import Indices, Ints
 from smalti.core.metric import Tick
-from smalti.core.paths import Flow, Indices, Ints
-from smalti.core.pricing import Priced, Problem
+from smalti.core.paths import Flow
+from smalti.core.pricing import Priced
+from smalti.core.problem import Problem
 
 _COARSEST = 400  # rows that are solved without a guess
 _RATIO = 3  # rows of a scale to those of the next coarser
-_LISTED = 32  # arcs of a row to begin with; half if photos abound
+_LISTED = 24  # arcs of a row to begin with; half if photos abound
 _PLENTY = 5  # places to a cell
 _ADDED = 16  # for each row that needs more, doubled each time
 _DRAWN = 16  # the same for each column
@@ -29,9 +31,10 @@ _BIDS = 3  # a row: more make price wars, fewer leave more to the paths
 _STEP = 0.5  # of a bid, of how far off duals are
 _LOOSE = 0.1  # the same: how tight paths must be at first
 _UNKNOWN = 0.04  # how far off duals are without a coarser scale, of the median row's dearest arc
-_SOME = 30  # rounds of paths before arcs are added
+_SOME = 12  # rounds of paths before arcs are added
 _MOST = 40  # and after
 _WORTH = 10  # units: a round that lays fewer costs more than their own searches
+_CROWD = 128  # and fewer than one in so many: a round looks at all
 _NEAR = 0.05  # of how far arcs not listed lie: what is listed though it is no breach yet
 _SCANS = 4_000_000  # arcs between two looks at the clock, some 20 ms
 _DEEPEST = 4  # how often a column may be wanted in the guess of its dual
@@ -155,7 +158,7 @@ def _settle(
     plenty = int(problem.supply.sum()) * _PLENTY < int(flow.high.sum(dtype=np.int64))
     few = max(1, min(_LISTED // (4 if plenty else 2), len(boxes.slot)))
     listed = pricing.cheapest(problem, flow.v, rows, boxes, few, tick)
-    arcs, edge = pricing.graph(listed), listed.edge.copy()
+    arcs, edge = graph.begun(listed), listed.edge.copy()
     if (many := np.flatnonzero(problem.supply > few)).size:
         arcs = _more_for_many(problem, flow, arcs, many, boxes, tick)
     scarce = np.flatnonzero(flow.low)
@@ -201,7 +204,7 @@ def _settle(
         else:
             added *= 2
         for listed in found:
-            arcs = pricing.join(arcs, listed)
+            arcs = graph.join(arcs, listed)
         units = paths.release(arcs, flow, np.arange(rows, dtype=np.int32))
         if not full and not units.size:
             focus, added = None, _ADDED
@@ -212,14 +215,14 @@ def mend(
     problem: Problem,
     boxes: Boxes,
     flow: Flow,
-    arcs: paths.Arcs,
+    arcs: graph.Arcs,
     edge: Ints,
     units: Indices,
     waiting: NDArray[np.bool_],
     sure: Ints,
     base: Ints,
     tick: Tick,
-) -> paths.Arcs:
+) -> graph.Arcs:
     """Lay freed units, and fill what they left, so that an optimal flow is optimal again.
 
     No pair is in breach before but those of the units: only rows and columns
@@ -258,7 +261,7 @@ def mend(
     rows = np.arange(len(flow.u), dtype=np.int32)
     search = paths.new_search(len(flow.u), len(flow.v))
     top_u, top_v = flow.u.copy(), flow.v.copy()
-    top_u[flow.row[units]] = -paths.INFINITE  # they are priced in any case
+    top_u[flow.row[units]] = -graph.INFINITE  # they are priced in any case
     added = _ADDED
     for _ in range(10_000):
         hungry, poor = _solve(arcs, flow, search, units, edge, 0, tick)
@@ -272,7 +275,7 @@ def mend(
             top_u[focus] = flow.u[focus]
             if focus.size:
                 for listed in pricing.price(problem, flow, focus, boxes, added, 0, tick)[1]:
-                    arcs = pricing.join(arcs, listed)
+                    arcs = graph.join(arcs, listed)
         free = paths.release(arcs, flow, rows)
         units = free[waiting[free]]
         if not units.size and not len(paths.wanting(flow)):
@@ -283,14 +286,14 @@ def mend(
 def _auction(
     problem: Problem,
     flow: Flow,
-    arcs: paths.Arcs,
+    arcs: graph.Arcs,
     units: Indices,
     edge: Ints,
     boxes: Boxes,
     search: paths.Search,
     off: int,
     tick: Tick,
-) -> tuple[paths.Arcs, Indices]:
+) -> tuple[graph.Arcs, Indices]:
     """Settle duals within a step of the best; list more where arcs run out.
 
     That is for rows grown dearer, and for columns grown cheaper, than when the
@@ -298,19 +301,19 @@ def _auction(
     """
     rows = np.arange(len(flow.u), dtype=np.int32)
     step = int(_STEP * off)
-    into = paths.by_column(arcs, len(flow.v))
+    into = graph.by_column(arcs, len(flow.v))
     ceiling = flow.v + 4 * step
-    paths.arrange(arcs, flow.v)
+    graph.arrange(arcs, flow.v)
     auction.bid(arcs, flow, units, step, _BIDS * len(rows), edge)
     auction.offer(into, flow, step, _BIDS * len(flow.v))
     units = paths.release(arcs, flow, rows)
-    paths.arrange(arcs, flow.v)
+    graph.arrange(arcs, flow.v)
     _thread(arcs, into, flow, search, units, _SOME, step // 2, tick)
     starved, risen = np.flatnonzero(flow.u > edge), np.flatnonzero(flow.v > ceiling)
     if len(starved):
         more = pricing.cheapest(problem, flow.v, starved, boxes, min(_ADDED, len(boxes.slot)), tick)
         edge[starved] = more.edge
-        arcs = pricing.join(arcs, more)
+        arcs = graph.join(arcs, more)
     arcs = _drawn(problem, flow, arcs, risen, flow.v[risen] + 4 * step, boxes, tick)
     return arcs, paths.release(arcs, flow, rows)
 
@@ -318,22 +321,22 @@ def _auction(
 def _drawn(
     problem: Problem,
     flow: Flow,
-    arcs: paths.Arcs,
+    arcs: graph.Arcs,
     columns: NDArray[np.intp],
     ceiling: Ints,
     boxes: Boxes,
     tick: Tick,
     most: int = _DRAWN,
-) -> paths.Arcs:
+) -> graph.Arcs:
     """Add arcs of columns to the rows that would have them below a ceiling."""
     if not columns.size:
         return arcs
     more = pricing.nearest_rows(problem, flow.u, columns, ceiling, boxes, most, tick)
-    return pricing.join(arcs, more)
+    return graph.join(arcs, more)
 
 
 def _solve(
-    arcs: paths.Arcs,
+    arcs: graph.Arcs,
     flow: Flow,
     search: paths.Search,
     units: Indices,
@@ -343,9 +346,11 @@ def _solve(
 ) -> tuple[Indices, Indices]:
     """Make the flow optimal on the graph; mark what the graph is too small for."""
     hungry, poor = np.zeros(len(flow.u), np.int32), np.zeros(len(flow.v), np.int32)
-    paths.arrange(arcs, flow.v)
+    if not len(units) and not len(paths.wanting(flow)):  # as it was
+        return hungry, poor
+    graph.arrange(arcs, flow.v)
     left = auction.bid(arcs, flow, units, 0, 4 * len(units), edge)
-    into = paths.by_column(arcs, len(flow.v))
+    into = graph.by_column(arcs, len(flow.v))
     for loose in (slack, 0):
         found = _thread(arcs, into, flow, search, units[:left], _MOST, loose, tick)
         if loose and len(found) < left:
@@ -366,7 +371,7 @@ def _solve(
 
 
 def _thread(
-    arcs: paths.Arcs,
+    arcs: graph.Arcs,
     into: tuple[Ints, Indices, Ints],
     flow: Flow,
     search: paths.Search,
@@ -383,7 +388,7 @@ def _thread(
         tick(0, left)
         auction.level(arcs, into, flow, search, units[:left])
         was, left = left, auction.thread(arcs, flow, units[:left], slack)
-        if left > was - _WORTH:
+        if left > was - max(_WORTH, len(flow.row) // _CROWD):
             break
     return units[:left]
 
@@ -391,23 +396,23 @@ def _thread(
 def _more_for_many(
     problem: Problem,
     flow: Flow,
-    arcs: paths.Arcs,
+    arcs: graph.Arcs,
     many: NDArray[np.intp],
     boxes: Boxes,
     tick: Tick,
-) -> paths.Arcs:
+) -> graph.Arcs:
     """List more for rows of many cells, which need a column each."""
     size = np.ceil(np.log2(problem.supply[many])).astype(int)
     for step in np.unique(size):
         rows = many[size == step]
         take = min(len(boxes.slot), int(problem.supply[rows].max()) + _LISTED)
-        arcs = pricing.join(arcs, pricing.cheapest(problem, flow.v, rows, boxes, take, tick))
+        arcs = graph.join(arcs, pricing.cheapest(problem, flow.v, rows, boxes, take, tick))
     return arcs
 
 
 def _feed(
     problem: Problem,
-    arcs: paths.Arcs,
+    arcs: graph.Arcs,
     flow: Flow,
     edge: Ints,
     boxes: Boxes,
@@ -415,7 +420,7 @@ def _feed(
     hungry: Indices,
     poor: Indices,
     tick: Tick,
-) -> paths.Arcs:
+) -> graph.Arcs:
     """Add arcs where the graph was too small to lay every unit, twice as many each time.
 
     Raises
@@ -428,11 +433,11 @@ def _feed(
         raise Stuck(rows, columns)
     if rows.size:
         listed = pricing.cheapest(problem, flow.v, rows, boxes, min(len(boxes.slot), added), tick)
-        arcs = pricing.join(arcs, listed)
+        arcs = graph.join(arcs, listed)
         edge[rows] = listed.edge
     return _drawn(problem, flow, arcs, columns, _any(columns), boxes, tick, added)
 
 
 def _any(columns: NDArray[np.intp]) -> Ints:
     """No ceiling."""
-    return np.full(len(columns), paths.INFINITE)
+    return np.full(len(columns), graph.INFINITE)

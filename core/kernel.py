@@ -20,3 +20,9 @@ def kernel(function: F) -> F:
     """Compile a function that makes no arrays."""
     compiled: F = _compiler(cache=True, _nrt=False)(function)
     return compiled
+
+
+def inlined(function: F) -> F:
+    """Compile a function that makes no arrays into whatever kernel calls it."""
+    compiled: F = _compiler(cache=True, _nrt=False, forceinline=True)(function)
+    return compiled

@@ -8,6 +8,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from smalti.core import metric as distances
+from smalti.core.bounds import lower_bounds, prepare, row_offset, rows_at_once
 from smalti.core.metric import Floats, Rows
 
 
@@ -53,13 +54,13 @@ def nearest(
         np.zeros((0, 0), np.float32),
     )  # fmt: skip
     none = np.zeros(n + 1, np.int64), np.zeros(0, np.int64)
-    _, bounds = distances.prepare(pairs, none, lambda done, total: None)
-    offset, size = distances.row_offset(bounds), distances.rows_at_once(bounds, count)
+    _, bounds = prepare(pairs, none, lambda done, total: None)
+    offset, size = row_offset(bounds), rows_at_once(bounds, count)
     block = np.empty((min(size, n), count), np.float32)
     for start in range(0, n, size):
         part = slice(start, min(start + size, n))
         here = block[: part.stop - start]
-        distances.lower_bounds(bounds, part, slice(0, count), here)
+        lower_bounds(bounds, part, slice(0, count), here)
         _keep(here, offset[part], number.astype(np.int32), photo[part], bound[part])
     beyond = bound[:, 0].copy() if take < count else np.full(n, np.inf)
     _ascend(photo, bound)

@@ -22,35 +22,10 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from smalti.core.graph import INFINITE, Arcs, Indices, Ints
+from smalti.core.heap import Heap, clear, drop_first, new_heap, rise
 from smalti.core.kernel import kernel
-
-INFINITE = 1 << 62
-
-Ints = NDArray[np.int64]
-Indices = NDArray[np.int32]
-
-
-class Arcs(NamedTuple):
-    """The graph: row i has ``length[i]`` arcs from ``begin[i]`` on, and room up to the next.
-
-    Attributes
-    ----------
-    begin : ndarray of shape (rows + 1,), int64
-    length : ndarray of shape (rows,), int32
-    column : ndarray of int32
-    cost : ndarray of int64
-    key : ndarray of int64
-        Ascending in each row and at most cost - v, while duals of columns only fall:
-        see `arrange`.
-    """
-
-    begin: Ints
-    length: Indices
-    column: Indices
-    cost: Ints
-    key: Ints
 
 
 class Flow(NamedTuple):
@@ -100,10 +75,10 @@ class Search(NamedTuple):
         In `pull`, the column that unit would go to.
     cost : ndarray of shape (columns,), int64
         Of the arc by which it was reached.
-    place : ndarray of shape (columns,), int32
-        Where a column stands in `heap`, or -1.
-    heap, seen, done : ndarray of shape (columns,), int32
-        Columns waiting, reached, and left behind.
+    heap : Heap
+        Columns waiting.
+    seen, done : ndarray of shape (columns,), int32
+        Columns reached, and left behind.
     row_distance : ndarray of shape (rows,), int64
     rows : ndarray of shape (rows,), int32
         Rows reached.
@@ -113,8 +88,7 @@ class Search(NamedTuple):
     unit: Indices
     other: Indices
     cost: Ints
-    place: Indices
-    heap: Indices
+    heap: Heap
     seen: Indices
     done: Indices
     row_distance: Ints
@@ -145,10 +119,10 @@ def copied(arrays: A) -> A:
 
 def new_search(rows: int, columns: int) -> Search:
     """Clean working memory."""
-    blank = np.full((6, columns), -1, np.int32)
+    blank = np.full((4, columns), -1, np.int32)
     return Search(
         np.full(columns, INFINITE), blank[0], blank[1], np.zeros(columns, np.int64),
-        blank[2], blank[3], blank[4], blank[5], np.full(rows, INFINITE), np.zeros(rows, np.int32),
+        new_heap(columns), blank[2], blank[3], np.full(rows, INFINITE), np.zeros(rows, np.int32),
     )  # fmt: skip
 
 
@@ -180,26 +154,6 @@ def lay(flow: Flow, i: int, j: int, cost: int) -> None:
     flow.used[j] += 1
     flow.match[i] = j
     flow.paid[i] = cost
-
-
-@kernel
-def arrange(arcs: Arcs, v: Ints) -> None:
-    """Sort the arcs of each row by cost - v, so that a scan may stop at the first too dear."""
-    column, cost, key = arcs.column, arcs.cost, arcs.key
-    for q in range(len(arcs.length)):
-        begin, end = arcs.begin[q], arcs.begin[q] + arcs.length[q]
-        for a in range(begin, end):
-            key[a] = cost[a] - v[column[a]]
-        for gap in (301, 132, 57, 23, 10, 4, 1):  # Shell's sort, of Ciura's gaps
-            for a in range(begin + gap, end):
-                k, j, c = key[a], column[a], cost[a]
-                spot = a
-                while spot >= begin + gap and key[spot - gap] > k:
-                    key[spot] = key[spot - gap]
-                    column[spot], cost[spot] = column[spot - gap], cost[spot - gap]
-                    spot -= gap
-                if spot != a:
-                    key[spot], column[spot], cost[spot] = k, j, c
 
 
 @kernel
@@ -269,12 +223,12 @@ def _push(arcs: Arcs, flow: Flow, search: Search, root: int, edge: Ints, hungry:
                                 best, end = to + toll, j
                             if toll == 0:
                                 continue
-                        waiting = rise(search, j, waiting)
+                        waiting = rise(search.heap, j, to, waiting)
             i = flow.after[i] if at >= 0 else -1
-        if waiting == 0 or distance[search.heap[0]] >= best:
+        if waiting == 0 or search.heap.key[0] >= best:
             break
-        at = search.heap[0]
-        waiting = drop_first(search, waiting)
+        at = search.heap.column[0]
+        waiting = drop_first(search.heap, waiting)
         search.done[done] = at
         done += 1
         i, so_far = flow.first[at], distance[at]
@@ -363,11 +317,11 @@ def _draw(
                     if used[j] > low[j] and to - v[j] < best:
                         best, end = to - v[j], j
                     if to < best:
-                        waiting = rise(search, j, waiting)
-        if waiting == 0 or distance[search.heap[0]] >= best:
+                        waiting = rise(search.heap, j, to, waiting)
+        if waiting == 0 or search.heap.key[0] >= best:
             break
-        at = search.heap[0]
-        waiting = drop_first(search, waiting)
+        at = search.heap.column[0]
+        waiting = drop_first(search.heap, waiting)
         search.done[done] = at
         done += 1
     for k in range(rows):
@@ -402,74 +356,7 @@ def clean(search: Search, seen: int, waiting: int) -> None:
     """Forget the columns seen, and those still in the heap."""
     for k in range(seen):
         search.distance[search.seen[k]] = INFINITE
-    for k in range(waiting):
-        search.place[search.heap[k]] = -1
-
-
-@kernel
-def rise(search: Search, j: int, size: int) -> int:
-    """Put column j in the heap, or up where its distance now belongs; return the size."""
-    heap, place, distance = search.heap, search.place, search.distance
-    spot = place[j]
-    if spot < 0:
-        spot = size
-        size += 1
-    while spot > 0:
-        above = (spot - 1) >> 1
-        other = heap[above]
-        if distance[other] <= distance[j]:
-            break
-        heap[spot] = other
-        place[other] = spot
-        spot = above
-    heap[spot] = j
-    place[j] = spot
-    return size
-
-
-@kernel
-def drop_first(search: Search, size: int) -> int:
-    """Take the nearest column out of the heap; return the size."""
-    heap, place, distance = search.heap, search.place, search.distance
-    place[heap[0]] = -1
-    size -= 1
-    if size == 0:
-        return 0
-    j = heap[size]
-    spot = 0
-    while 2 * spot + 1 < size:
-        below = 2 * spot + 1
-        if below + 1 < size and distance[heap[below + 1]] < distance[heap[below]]:
-            below += 1
-        other = heap[below]
-        if distance[j] <= distance[other]:
-            break
-        heap[spot] = other
-        place[other] = spot
-        spot = below
-    heap[spot] = j
-    place[j] = spot
-    return size
-
-
-@njit(cache=True)
-def by_column(arcs: Arcs, m: int) -> tuple[Ints, Indices, Ints]:
-    """Arrange the arcs by column: where each begins, (m + 1,), their rows and costs."""
-    begin = np.zeros(m + 1, np.int64)
-    n = len(arcs.length)
-    for i in range(n):
-        for a in range(arcs.begin[i], arcs.begin[i] + arcs.length[i]):
-            begin[arcs.column[a] + 1] += 1
-    for j in range(m):
-        begin[j + 1] += begin[j]
-    tails, costs = np.empty(begin[m], np.int32), np.empty(begin[m], np.int64)
-    filled = begin[:-1].copy()
-    for i in range(n):
-        for a in range(arcs.begin[i], arcs.begin[i] + arcs.length[i]):
-            spot = filled[arcs.column[a]]
-            tails[spot], costs[spot] = i, arcs.cost[a]
-            filled[arcs.column[a]] += 1
-    return begin, tails, costs
+    clear(search.heap, waiting)
 
 
 @njit(cache=True)

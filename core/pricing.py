@@ -6,7 +6,7 @@ the duals of its optimum, and those that would lower it join. When a pass over
 all pairs finds none, the duals prove that no assignment is cheaper: that pass
 is the audit.
 
-Blocks hold lower bounds in single precision (`smalti.core.metric`) of the boxes of
+Blocks hold lower bounds in single precision (`smalti.core.bounds`) of the boxes of
 photos that may matter to a row (`smalti.core.boxes`), and no pair is passed over
 unless its bound or its box's, with all rounding against it, is high enough; the rest
 are priced exactly, in integers.
@@ -18,51 +18,21 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from smalti.core.boxes import Boxes, Places, near, some
+from smalti.core import selection
+from smalti.core.bounds import lower_bounds, row_offset, rows_at_once
+from smalti.core.boxes import Boxes, near, some
+from smalti.core.graph import INFINITE, Indices, Ints, Listed
 from smalti.core.kernel import kernel
-from smalti.core.metric import (
-    Bounds,
-    Floats,
-    Pairs,
-    Tick,
-    cost,
-    least_variant,
-    lower_bounds,
-    row_offset,
-    rows_at_once,
-)
-from smalti.core.paths import INFINITE, Arcs, Flow, Indices, Ints
+from smalti.core.metric import Floats, Pairs, Tick, cost
+from smalti.core.paths import Flow
+from smalti.core.problem import Problem
 
 _WIDER = 3  # times as many are looked at for the dearer half of a list
 _NEARBY = 16
-_SHARE = 8  # of so many slots one is looked at to learn how far a row must look
+_SHARE = 12  # of so many slots one is looked at to learn how far a row must look
 _ENOUGH = 4096  # slots; of fewer all are looked at
+_PIECE = 16  # arcs of a row that columns would have, side by side
 _UNEVEN = 2.0**-20  # of the numbers' size: what tells equals apart, and hides in their rounding
-
-
-class Problem(NamedTuple):
-    """Everything an assignment is decided by, in the solver's order.
-
-    Attributes
-    ----------
-    pairs : Pairs
-    bounds : Bounds
-    places : Places
-    owner : ndarray of shape (slots,), int32
-        Column of each slot, ascending.
-    supply : ndarray of shape (rows,), int32
-        Cells of each row.
-    low, high : ndarray of shape (columns,), int32
-        How few and many cells a column takes.
-    """
-
-    pairs: Pairs
-    bounds: Bounds
-    places: Places
-    owner: Indices
-    supply: Indices
-    low: Indices
-    high: Indices
 
 
 class Priced(NamedTuple):
@@ -82,26 +52,6 @@ class Priced(NamedTuple):
     least: Ints
     pairs: int
     exact: int
-
-
-class Listed(NamedTuple):
-    """Arcs to join a graph.
-
-    Attributes
-    ----------
-    row : ndarray of shape (r,), int64
-    column, cost : ndarray of shape (r, w), int32 and int64
-    length : ndarray of shape (r,), int32
-        How many of each row are meant.
-    edge : ndarray of shape (r,), int64
-        About where cost - v of the arcs left out begins.
-    """
-
-    row: NDArray[np.int64]
-    column: Indices
-    cost: Ints
-    length: Indices
-    edge: Ints
 
 
 def cheapest(
@@ -130,22 +80,19 @@ def cheapest(
     size = np.abs(shift) + np.abs(worth).max(initial=0)
     noise = (size * _UNEVEN).astype(np.float32)
     deep = min(len(worth), _WIDER * take)
-    value = np.full((n, deep), np.inf, np.float32)
-    value[:] = _enough(problem, v, chosen, weight, len(worth), deep, tick)[:, None]
-    slot = np.full((n, deep), -1, np.int32)
-    reach = value[:, 0] + shift + size * 2.0**-21
+    limit = _enough(problem, v, chosen, weight, len(worth), deep, tick)
+    least = selection.none_yet(deep, limit, noise)
+    reach = limit + shift + size * 2.0**-21
     for which, here, block in near(boxes, pairs, chosen, reach, worth, tick):
-        _least(block, which, chosen, weight, worth[here], boxes.slot[here], noise, value, slot)
-    order = np.argsort(value, axis=1)
-    value = np.take_along_axis(value, order, axis=1)
-    slot = np.take_along_axis(slot, order, axis=1)
+        selection.enter(least, block, which, chosen, weight, worth[here], boxes.slot[here])
+    selection.keep(least)
     column = np.zeros((n, min(len(worth), 2 * take) + 1), np.int32)
     costs, count = np.zeros(column.shape, np.int64), np.zeros(n, np.int32)
-    _every_other(slot, take, column, count)
+    beyond = np.empty(n, np.float32)
+    selection.thinned(least, min(take, deep), column, count, beyond)
     _price(pairs, owner, chosen, column, costs, count)
-    beyond = value[:, min(take, deep) - 1] + shift
-    beyond = np.minimum(beyond, 2.0**60 / pairs.per_unit) * pairs.per_unit
-    return Listed(chosen, column, costs, count, beyond.astype(np.int64))
+    edge = np.minimum(beyond + shift, 2.0**60 / pairs.per_unit) * pairs.per_unit
+    return Listed(chosen, column, costs, count, edge.astype(np.int64))
 
 
 def _enough(
@@ -165,8 +112,9 @@ def _enough(
     if slots < _ENOUGH or deep > some:
         return np.full(len(rows), np.inf, np.float32)
     worth = (v[problem.owner[:some]] / problem.pairs.per_unit).astype(np.float32)
-    value = np.full((len(rows), deep // _SHARE + 1), np.inf, np.float32)
-    slot, noise = np.empty(value.shape, np.int32), np.zeros(len(rows), np.float32)
+    nothing, endless = np.zeros((2, len(rows)), np.float32)
+    endless[:] = np.inf
+    least = selection.none_yet(deep // _SHARE + 1, endless, nothing)
     size = rows_at_once(problem.bounds, some)
     memory = np.empty((min(size, len(rows)), some), np.float32)
     for start in range(0, len(rows), size):
@@ -174,76 +122,14 @@ def _enough(
         which = np.arange(start, min(start + size, len(rows)))
         block = memory[: len(which)]
         lower_bounds(problem.bounds, rows[which], slice(0, some), block)
-        _least(block, which, rows, weight, worth, np.arange(some), noise, value, slot)
-    return value[:, 0]
+        selection.enter(least, block, which, rows, weight, worth, np.arange(some))
+    selection.keep(least)
+    return least.limit
 
 
 def _weights(pairs: Pairs, rows: NDArray[np.int64]) -> Floats:
     """Weights of rows; never quite 0, since a banned pair stays infinite whatever its weight."""
     return np.maximum(pairs.weight[rows], 1e-30).astype(np.float32)
-
-
-@kernel
-def _least(
-    block: Floats,
-    which: NDArray[np.int64],
-    rows: NDArray[np.int64],
-    weight: Floats,
-    worth: Floats,
-    slots: NDArray[np.int64],
-    noise: Floats,
-    value: Floats,
-    slot: Indices,
-) -> None:
-    """Enter what is less than the greatest of each row's list, a heap with that on top.
-
-    Equals are told apart by a little noise: else all rows would list the same.
-    """
-    depth, width = value.shape[1], len(slots)
-    for k in range(len(which)):
-        r = which[k]
-        row, w, last = block[k], weight[r], value[r, 0]
-        for start in range(0, width, 64):
-            part, gain = row[start : start + 64], worth[start : start + 64]
-            low = np.int32(len(part) < 64)
-            for j in range(64 if len(part) == 64 else 0):  # of known length: twice as fast
-                low |= np.int32(w * part[j] - gain[j] < last)
-            for j in range(len(part) if low else 0):
-                s = slots[start + j]
-                x = w * part[j] - gain[j]
-                if x < last:
-                    x += noise[r] * _chance(rows[r], s)
-                    at = 0
-                    while True:
-                        child = 2 * at + 1
-                        if child + 1 < depth and value[r, child + 1] > value[r, child]:
-                            child += 1
-                        if child >= depth or value[r, child] <= x:
-                            break
-                        value[r, at], slot[r, at] = value[r, child], slot[r, child]
-                        at = child
-                    value[r, at], slot[r, at] = x, s
-                    last = value[r, 0]
-
-
-@kernel
-def _chance(i: int, j: int) -> np.float32:
-    """Return a number in 0 to 1 that depends on a pair alone."""
-    x = np.uint64(i) * np.uint64(0x9E3779B97F4A7C15) ^ np.uint64(j) * np.uint64(0xC2B2AE3D27D4EB4F)
-    x = (x ^ (x >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
-    return np.float32(x >> np.uint64(40)) * np.float32(2.0**-24)
-
-
-@kernel
-def _every_other(slot: Indices, take: int, column: Indices, count: Indices) -> None:
-    """Keep the first of each list, and every other of the rest."""
-    for r in range(len(slot)):
-        found = 0
-        for k in range(slot.shape[1]):
-            if slot[r, k] >= 0 and (k < take or (k + r) % 2) and found < column.shape[1] - 1:
-                column[r, found] = slot[r, k]
-                found += 1
-        count[r] = found
 
 
 @njit(cache=True)
@@ -364,61 +250,6 @@ def _breaches(
     return exact
 
 
-def graph(listed: Listed) -> Arcs:
-    """Begin a graph with listed arcs of all rows, with some room to grow."""
-    rows, width = listed.column.shape
-    room = width + 24
-    column, costs = np.zeros((rows, room), np.int32), np.zeros((rows, room), np.int64)
-    column[:, :width], costs[:, :width] = listed.column, listed.cost
-    begin = np.arange(rows + 1, dtype=np.int64) * room
-    return Arcs(
-        begin, listed.length.copy(), column.ravel(), costs.ravel(), np.zeros(rows * room, np.int64)
-    )
-
-
-def join(arcs: Arcs, listed: Listed) -> Arcs:
-    """Add listed arcs to a graph, making room where there is none."""
-    needed = arcs.length.astype(np.int64)
-    needed[listed.row] += listed.length
-    room = np.diff(arcs.begin)
-    if (needed > room).any():
-        room = np.where(needed > room, needed * 3 // 2, room)
-        begin = np.concatenate([[0], np.cumsum(room)])
-        column, costs = np.zeros(begin[-1], np.int32), np.zeros(begin[-1], np.int64)
-        grown = Arcs(begin, arcs.length, column, costs, np.zeros(begin[-1], np.int64))
-        _move(arcs, grown)
-        arcs = grown
-    _append(arcs, listed.row, listed.column, listed.cost, listed.length)
-    return arcs
-
-
-@kernel
-def _move(arcs: Arcs, grown: Arcs) -> None:
-    for i in range(len(arcs.length)):
-        old, new = arcs.begin[i], grown.begin[i]
-        for a in range(arcs.length[i]):
-            grown.column[new + a], grown.cost[new + a] = arcs.column[old + a], arcs.cost[old + a]
-
-
-@kernel
-def _append(
-    arcs: Arcs, rows: NDArray[np.int64], column: Indices, costs: Ints, count: Indices
-) -> None:
-    for r in range(len(rows)):
-        i = rows[r]
-        begin, known = arcs.begin[i], arcs.length[i]
-        for a in range(count[r]):
-            spot = begin
-            while spot < begin + known and arcs.column[spot] != column[r, a]:
-                spot += 1
-            if spot == begin + known:  # of a group's photos, several may join: the cheapest counts
-                spot = begin + arcs.length[i]
-                arcs.column[spot], arcs.cost[spot] = column[r, a], costs[r, a]
-                arcs.length[i] += 1
-            else:
-                arcs.cost[spot] = min(arcs.cost[spot], costs[r, a])
-
-
 def column_minima(
     problem: Problem, u: Ints, boxes: Boxes, depth: int, tick: Tick
 ) -> NDArray[np.float64]:
@@ -492,18 +323,14 @@ def nearest_rows(
     found = row[row >= 0]
     order = np.argsort(found, kind="stable")
     found, slot = found[order], boxes.slot[place[order]].astype(np.int32)
-    unique, begin, count = np.unique(found, return_index=True, return_counts=True)
-    column = np.zeros((len(unique), int(count.max(initial=0))), np.int32)
-    column[np.repeat(np.arange(len(unique)), count), _ranks(begin, count)] = slot
-    costs, length = np.zeros(column.shape, np.int64), count.astype(np.int32)
-    _price(pairs, problem.owner, unique, column, costs, length)
-    return Listed(unique, column, costs, length, np.zeros(len(unique), np.int64))
-
-
-def _ranks(begin: NDArray[np.intp], count: NDArray[np.intp]) -> NDArray[np.intp]:
-    """0, 1, 2, ... within each run."""
-    ranks: NDArray[np.intp] = np.arange(count.sum()) - np.repeat(begin, count)
-    return ranks
+    rank = np.arange(len(found)) - np.searchsorted(found, found)
+    piece = np.cumsum(rank % _PIECE == 0) - 1  # a row that many columns want has several
+    rows, length = found[rank % _PIECE == 0], np.bincount(piece).astype(np.int32)
+    column = np.zeros((len(rows), _PIECE), np.int32)
+    column[piece, rank % _PIECE] = slot
+    costs = np.zeros(column.shape, np.int64)
+    _price(pairs, problem.owner, rows, column, costs, length)
+    return Listed(rows, column, costs, length, np.zeros(len(rows), np.int64))
 
 
 @njit(cache=True)
@@ -534,45 +361,3 @@ def _shortlist(
                         d -= 1
                     value[c, d], row[c, d] = x, r
                     limit[j] = value[c, depth - 1]
-
-
-@njit(cache=True)
-def best_slots(problem: Problem, rows: NDArray[np.intp], columns: Indices) -> NDArray[np.int64]:
-    """Slot of least cost among those of the column each row was given; bans are kept."""
-    out = np.empty(len(rows), np.int64)
-    begin, banned = problem.bounds.banned
-    for k in range(len(rows)):
-        i, least, s = rows[k], INFINITE, np.searchsorted(problem.owner, columns[k])
-        out[k] = s
-        while s < len(problem.owner) and problem.owner[s] == columns[k]:
-            gone = False
-            for b in range(begin[i], begin[i + 1]):
-                gone |= banned[b] == s
-            x = INFINITE if gone else cost(problem.pairs, i, s)
-            if x < least:
-                least, out[k] = x, s
-            s += 1
-    return out
-
-
-@njit(cache=True)
-def laid_costs(
-    pairs: Pairs, photo: NDArray[np.intp]
-) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Distance of every cell to its photo, and the variant that gives it."""
-    least, variant = np.empty(len(photo)), np.empty(len(photo), np.intp)
-    for i in range(len(photo)):
-        least[i], variant[i] = least_variant(pairs.kind, pairs.cells[i], pairs.photos[photo[i]])
-    return least, variant
-
-
-@njit(cache=True)
-def laid_integers(pairs: Pairs, rows: NDArray[np.intp], photo: NDArray[np.intp]) -> Ints:
-    """Integer costs of photos on rows, as `cost` has them."""
-    slot = np.full(len(pairs.photos), -1)
-    for s in range(len(pairs.photo)):
-        slot[pairs.photo[s]] = s
-    out = np.empty(len(rows), np.int64)
-    for k in range(len(rows)):
-        out[k] = cost(pairs, rows[k], slot[photo[k]])
-    return out

@@ -11,13 +11,23 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from smalti.core import paths, pricing
-from smalti.core.assign import Duals, Posed, bans_by_row, in_order, pose, stuck_message
+from smalti.core import graph, paths, pricing
+from smalti.core.assign import Duals
+from smalti.core.bounds import row_offset
 from smalti.core.boxes import Boxes, banning, boxed, remembering
 from smalti.core.constraints import Rows, checked
 from smalti.core.errors import BadInput
 from smalti.core.generation import Stuck, mend
-from smalti.core.metric import row_offset
+from smalti.core.metric import laid_integers
+from smalti.core.problem import (
+    Posed,
+    Problem,
+    bans_by_row,
+    best_slots,
+    in_order,
+    pose,
+    stuck_message,
+)
 from smalti.core.progress import Progress, Step, silent
 
 _LISTED = 32  # arcs of a row
@@ -53,19 +63,19 @@ class Standing(NamedTuple):
     posed: Posed
     boxes: Boxes
     flow: paths.Flow
-    arcs: paths.Arcs
-    edge: paths.Ints
-    sure: paths.Ints
-    base: paths.Ints
+    arcs: graph.Arcs
+    edge: graph.Ints
+    sure: graph.Ints
+    base: graph.Ints
     unit_of: NDArray[np.intp]
     locked: NDArray[np.intp]
-    low: paths.Indices
-    high: paths.Indices
+    low: graph.Indices
+    high: graph.Indices
 
     def photo(self) -> NDArray[np.intp]:
         """Photo of each cell, the best of its group."""
         posed, flow = self.posed, self.flow
-        slots = pricing.best_slots(posed.problem, flow.row.astype(np.intp), flow.match)
+        slots = best_slots(posed.problem, flow.row.astype(np.intp), flow.match)
         out: NDArray[np.intp] = posed.problem.pairs.photo[slots][self.unit_of]
         return np.where(self.locked >= 0, self.locked, out)
 
@@ -210,10 +220,10 @@ def stand(
     boxes = remembering(boxes, _REMEMBERED, tick)
     few = min(_LISTED, len(problem.owner))
     listed = pricing.cheapest(problem, v, len(problem.supply), boxes, few, tick)
-    arcs = pricing.graph(listed)
+    arcs = graph.begun(listed)
     unit_of = np.empty(len(photo), np.intp)
     unit_of[posed.unit_cell] = np.arange(len(photo))
-    paid = pricing.laid_integers(problem.pairs, posed.row_of, photo)
+    paid = laid_integers(problem.pairs, posed.row_of, photo)
     column = posed.column_of[posed.group[photo]]
     for cell, unit in enumerate(unit_of.tolist()):
         paths.lay(flow, unit, int(column[cell]), int(paid[cell]))
@@ -229,10 +239,10 @@ def stand(
     return standing._mended(free[locked[posed.unit_cell[free]] < 0].tolist(), progress)
 
 
-def _sure(problem: pricing.Problem, listed: pricing.Listed, v: paths.Ints) -> paths.Ints:
+def _sure(problem: Problem, listed: graph.Listed, v: graph.Ints) -> graph.Ints:
     """Bound cost - v of what is not listed."""
     pairs = problem.pairs
     offset = row_offset(problem.bounds)[listed.row] * pairs.weight[listed.row]
     size = np.abs(listed.edge) + np.abs(v).max(initial=0) + np.abs(offset) * pairs.per_unit
-    sure: paths.Ints = listed.edge - (size * 2.0**-19).astype(np.int64) - 2
+    sure: graph.Ints = listed.edge - (size * 2.0**-19).astype(np.int64) - 2
     return sure

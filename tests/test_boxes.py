@@ -5,7 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from smalti.core import boxes, kdtree
-from smalti.core.metric import KINDS, Bounds, Pairs, Rows, prepare, row_offset
+from smalti.core.bounds import Bounds, prepare, row_offset
+from smalti.core.metric import KINDS, Pairs, Rows
 
 
 def quiet(done: int, total: int) -> None:

@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
+from smalti.core.bounds import lower_bounds, prepare, row_offset
 from smalti.core.color import delta_e_2000
 from smalti.core.metric import (
     CIEDE2000,
@@ -12,9 +13,6 @@ from smalti.core.metric import (
     Pairs,
     distance,
     largest_distance,
-    lower_bounds,
-    prepare,
-    row_offset,
 )
 
 NO_BANS = (np.zeros(41, np.int64), np.zeros(0, np.int64))

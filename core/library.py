@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from struct import Struct
 
 import numpy as np
 import platformdirs
@@ -36,6 +37,7 @@ THUMB = 48
 _KIND = "photos2"
 _LONGEST_SIDE = 2**31  # px, of any picture there is
 _PHOTO = np.dtype([("size", "i8", 2), ("thumb", "u1", (THUMB, THUMB, 3)), ("print", FINGERPRINT)])
+_SIZE = Struct("=2q")  # what that begins with; NumPy takes ten times as long over one
 _BATCH = 4096  # photos, 30 MB, after which their pages are let go
 
 
@@ -143,7 +145,7 @@ def scan(
             i = files[j]
             if not look.reason:
                 table.put(i, look.data)
-                sizes[i] = np.frombuffer(look.data, _PHOTO)["size"]
+                sizes[i] = _SIZE.unpack_from(look.data)
             elif strict:
                 raise UnusablePicture(full_name(sources[i]), look.reason)
             else:
@@ -183,8 +185,8 @@ def _look_at(source: Source, *, max_pixels: int) -> bytes:
 def _is_look(data: bytes) -> bool:
     if len(data) != _PHOTO.itemsize:
         return False
-    size = np.frombuffer(data, _PHOTO)["size"]
-    return bool((size >= 1).all() and (size <= _LONGEST_SIDE).all())
+    width, height = _SIZE.unpack_from(data)
+    return bool(1 <= width <= _LONGEST_SIDE and 1 <= height <= _LONGEST_SIDE)
 
 
 def thumbnails(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -5,7 +5,7 @@ import os
 import tempfile
 import weakref
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -13,6 +13,9 @@ from numpy.typing import DTypeLike, NDArray
 from smalti.core.errors import SmaltiError, printable
 
 _IN_MEMORY = 256 << 20  # bytes; what is larger goes to disk
+_AT_ONCE = 256  # items picked: with 64 kB about each, 16 MB
+
+T = TypeVar("T", bound=np.generic)
 
 
 class Scratch:
@@ -78,3 +81,16 @@ def let_go(array: NDArray[Any]) -> None:
         base = base.base
     if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         base.madvise(mmap.MADV_DONTNEED)
+
+
+def picked(array: NDArray[T], items: NDArray[np.intp]) -> NDArray[T]:
+    """Copy some items of a `Scratch` into memory, so few at a time that little else comes along.
+
+    The system brings in the pages about each, and would keep them.
+    """
+    out = np.empty((len(items), *array.shape[1:]), array.dtype)
+    for start in range(0, len(items), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        out[part] = array[items[part]]
+        let_go(array)
+    return out

@@ -27,6 +27,7 @@ from smalti.grid_project import GridProject
 from smalti.plan import Plan, canvas_px, make_plan
 from smalti.request import Photomosaic
 from smalti.resources import peak_mb, resident_mb
+from smalti.shortlist import LISTS, is_large
 
 _BLOCKS = 3  # along a side, by which photos are taken for the samples
 _CHANCE = 10.0  # photos to choose from for a cell, at most
@@ -38,14 +39,18 @@ _LEAST, _MOST = 24, 400  # tiles of it: enough to tell, few enough to decode
 # CPU seconds on one core of 2026.
 _START_S = 1.15
 _TILE_S, _FILE_S = 1.7e-4, 1e-4  # to know a photo again that was indexed
-_FEATURE_S = 4.5e-6  # of a photo's variant
+_FEATURE_S, _NUMBER_S = 2e-6, 2.4e-8  # of a photo's variant, and of a number of it
 _SOLVE_S = 0.4  # to load the solver
 _PAIR_S = 1.35e-10  # of a number of a pair of cell and variant
 _CELL_S = 1.8e-4
 _NEAREST_S = 0.6e-10  # the same without limits: one pass
+_LISTED_S = 3.5e-11  # the same where a pass lists the nearest
+_LIST_CELL_S = 8e-3  # to solve on the listed photos that join, round after round
 
 _SOLVER_MB = 60.0  # of its compiled loops
 _CELL_MB = 0.019  # of its lists of pairs
+_JOINING = 3.5  # photos of a cell that join, where short lists say which
+_COPIES = 3  # of their feature rows, in as many orders
 _DRAWING_MB = 60.0  # of the encoder
 _BANDS = 4  # of tiles in memory at a time
 _LIKENESS_MB = 29e-6  # of a pixel that is compared
@@ -153,19 +158,27 @@ def _matching_s(plan: Plan, request: Photomosaic) -> float:
     in_sheets = sum(map(is_tile, plan.library.sources))
     known = in_sheets * _TILE_S + (photos - in_sheets) * _FILE_S
     kinds = len(variants(request.variants))
-    pairs = cells * photos * kinds * 3 * request.detail**2
-    if request.repeats == "free":
+    numbers = 3 * request.detail**2
+    describing = photos * kinds * (_FEATURE_S + numbers * _NUMBER_S)
+    pairs = cells * photos * kinds * numbers
+    if is_large(plan, request):
+        solving = pairs * _LISTED_S + cells * _LIST_CELL_S
+    elif request.repeats == "free":
         solving = pairs * _NEAREST_S
     else:
         solving = pairs * _PAIR_S + cells * _CELL_S
-    return _START_S + known + photos * kinds * _FEATURE_S + _SOLVE_S + solving
+    return _START_S + known + describing + _SOLVE_S + solving
 
 
 def _matching_mb(plan: Plan, request: Photomosaic) -> float:
     """Forecast the memory that matching takes on top of what the plan has."""
-    numbers = 3 * request.detail**2 * len(variants(request.variants))
-    rows = 4 * numbers * len(plan.library.sources) / 1e6
-    return rows + _SOLVER_MB + len(plan.boxes) * _CELL_MB
+    cells, photos = len(plan.boxes), len(plan.library.sources)
+    photo_mb = 4e-6 * 3 * request.detail**2 * len(variants(request.variants))
+    solving = _SOLVER_MB + cells * _CELL_MB
+    if not is_large(plan, request):
+        return photo_mb * photos + solving
+    joining = min(photos, _JOINING * cells)
+    return LISTS / 1e6 + _COPIES * photo_mb * joining + solving
 
 
 def _drawing_mb(plan: Plan) -> float:

@@ -18,6 +18,7 @@ from smalti.core.transfer import Transfer, palette_transfer, transferred
 from smalti.core.wavelets import side_for
 from smalti.plan import Plan, canvas_px
 from smalti.request import Photomosaic
+from smalti.wishes import Limits
 
 _PALETTE = 8  # colours a side, by which a photo or unit is known to the palette
 
@@ -125,28 +126,53 @@ def match(
     spaced : Spaced or None
         What was reached, if spacing was asked for.
     """
-    limits, free = plan.limits, request.repeats == "free"
-    if request.solver != "exact" and not free:
+    if request.solver != "exact" and request.repeats != "free":
         return _by_heuristic(plan, request, described, progress), None
-    laid = assign(
+    laid = best(plan.limits, plan.locks, request, described, progress, apart=apart, duals=duals)
+    return moved_apart(plan, request, described, laid, progress)
+
+
+def best(
+    limits: Limits,
+    locks: NDArray[np.intp],
+    request: Photomosaic,
+    described: Described,
+    progress: Progress = silent,
+    *,
+    apart: Links = (),
+    duals: Duals | None = None,
+) -> Assignment:
+    """Lay photos on cells at the least cost, wherever copies come to lie."""
+    return assign(
         described.cells,
         described.photos,
         weight=described.weight,
         group=limits.group,
-        capacity=None if free else request.max_uses,
+        capacity=None if request.repeats == "free" else request.max_uses,
         minimum=limits.minimum,
         banned=limits.banned,
         banned_pairs=apart,
-        locks=plan.locks,
+        locks=locks,
         metric=request.metric,
         audit=request.audit,
         duals=duals,
         seed=request.seed,
         progress=progress,
     )
+
+
+def moved_apart(
+    plan: Plan,
+    request: Photomosaic,
+    described: Described,
+    laid: Assignment,
+    progress: Progress = silent,
+) -> tuple[Assignment, Spaced | None]:
+    """Move copies apart, if that was asked for."""
     if request.spacing == 1:
         return laid, None
-    uses = len(laid.photo) if free else request.max_uses
+    limits = plan.limits
+    uses = len(laid.photo) if request.repeats == "free" else request.max_uses
     spaced = spread(
         laid.photo,
         described.cells,

@@ -23,19 +23,28 @@ from smalti.core.features import Variant, photo_rows, variants
 from smalti.core.library import TileLibrary
 from smalti.core.nearest import Nearest, merged, nearest
 from smalti.core.progress import Progress, Step, each_result, silent
-from smalti.core.scratch import let_go
+from smalti.core.scratch import picked
 from smalti.core.spacing import Spaced
 from smalti.core.transfer import Transfer, transferred
-from smalti.matching import Described, describe, match, row_options, transfer_of
+from smalti.matching import (
+    Described,
+    best,
+    describe,
+    moved_apart,
+    row_options,
+    transfer_of,
+)
 from smalti.plan import Plan
 from smalti.request import Photomosaic
+from smalti.wishes import Limits
 
 _WHOLE = 512 << 20  # bytes of feature rows up to which a library is compared as it is
 _BLOCK = 4096  # photos compared at a time
-_LISTS = 100_000_000  # bytes of the lists
+LISTS = 100_000_000
+"""Bytes of the lists."""
 _EACH = 32  # photos that a block lists a cell at least, where its even part of a list is less
 _AHEAD = 4  # blocks under way at least; each is some 30 MB to send
-_FEW, _WIDER = 8, 4  # photos of a list tried first, and how many times as many in the next round
+_FEW, _WIDER = 4, 4  # photos of a list tried first, and how many times as many in the next round
 _PASSES, _LONGER = 3, 8  # over the library, at most, and how many times as long the next lists are
 
 
@@ -79,48 +88,48 @@ def match_short(
     the optimum, there is a gap, and it is not certified. The executor describes and
     compares photos; what is found does not depend on it.
     """
-    transfer = transfer_of(plan, request, progress)
     none = np.zeros(0, np.intp)
-    bare = describe(_part(plan, none), request, transfer=transfer)
-    n = len(plan.boxes)
+    bare = describe(_part(plan, none), request, transfer=transfer_of(plan, request, progress))
+    n, group = len(plan.boxes), plan.limits.group
     weight = np.ones(n) if bare.weight is None else bare.weight
-    cells, take, share = np.arange(n), max(_FEW, _LISTS // (12 * n)), 1
+    cells, take, share = np.arange(n), max(_FEW, LISTS // (12 * n)), 1
     lists = _listed(plan, request, bare, cells, take, share, progress, executor)
     known, beyond = [(cells, lists)], lists.beyond.copy()
     passes, rank = 1, _FEW
     chosen = _enough(plan, request, np.union1d(_always(plan), lists.photo[:, :rank]))
-    quick, duals, names = replace(request, spacing=1, audit=False), None, none
+    duals, names = None, none
     while True:
-        part = _part(plan, chosen)
-        described = describe(part, request, transfer=transfer)
+        now = np.unique(group[chosen])
         if duals is not None:
-            now = np.unique(plan.limits.group[chosen])
             carried = np.zeros(len(now), np.int64)
             carried[np.searchsorted(now, names)] = duals.group
             duals = duals._replace(group=carried)
-        laid, _ = match(part, quick, described, progress, duals=duals)
-        duals, names = laid.duals, np.unique(plan.limits.group[chosen])
+        described = replace(bare, photos=_rows(plan, request, bare, chosen, progress))
+        laid = best(*_narrowed(plan, chosen), request, described, progress, duals=duals)
+        duals, names = laid.duals, now
         assert duals is not None
-        worth = duals.cell / duals.per_unit
-        joined = chosen
-        for cells, lists in known:
-            wanted = _wanted(lists, weight[cells], worth[cells], chosen)
-            first = wanted & (np.cumsum(wanted, axis=1, dtype=np.int32) <= rank * _WIDER)
-            joined = np.union1d(joined, lists.photo[first])
-        if len(joined) > len(chosen):
-            rank, chosen = rank * _WIDER, joined
-            continue
-        short = np.flatnonzero(weight * beyond < worth)
-        if not len(short) or passes == _PASSES:
+        worth, rank = duals.cell / duals.per_unit, rank * _WIDER
+        joined = _joined(known, weight, worth, chosen, rank)
+        while not len(joined) and passes < _PASSES:
+            short = np.flatnonzero(weight * beyond < worth)
+            if not len(short):
+                break
+            passes += 1
+            take = min(_LONGER * take, max(_FEW, LISTS // (12 * len(short))))
+            share *= _LONGER
+            lists = _listed(plan, request, bare, short, take, share, progress, executor)
+            known.append((short, lists))
+            beyond[short] = lists.beyond
+            joined = _joined(known, weight, worth, chosen, rank)
+        if not len(joined):
             break
-        passes += 1
-        take = min(_LONGER * take, max(_FEW, _LISTS // (12 * len(short))))
-        share *= _LONGER
-        lists = _listed(plan, request, bare, short, take, share, progress, executor)
-        known.append((short, lists))
-        beyond[short] = lists.beyond
-    laid, spaced = match(part, request, described, progress, duals=duals)
-    assert laid.duals is not None
+        chosen = np.union1d(chosen, joined)
+        del described  # or its rows would lie beside the next
+    part = _part(plan, chosen)
+    thumbs = part.library.thumbs
+    thumbs = thumbs if bare.transfer is None else transferred(thumbs, bare.transfer)
+    described = replace(described, thumbs=thumbs)
+    laid, spaced = moved_apart(part, request, described, laid, progress)
     usable = len(plan.library.sources) - len(plan.limits.banned)
     return Matched(part, described, _for_all(laid, weight * beyond, usable), spaced)
 
@@ -195,6 +204,10 @@ class _Block(NamedTuple):
     frames: NDArray[np.float64]
 
 
+def _block(plan: Plan, number: NDArray[np.intp]) -> _Block:
+    return _Block(number, picked(plan.library.thumbs, number), plan.frames[number])
+
+
 class _Blocks:
     """The usable photos of a plan; a block is looked up in the library when it is asked for."""
 
@@ -205,11 +218,7 @@ class _Blocks:
         return -(-len(self._usable) // _BLOCK)
 
     def __getitem__(self, k: int, /) -> _Block:
-        number = self._usable[k * _BLOCK : (k + 1) * _BLOCK]
-        thumbs = self._plan.library.thumbs
-        block = _Block(number, thumbs[number], self._plan.frames[number])
-        let_go(thumbs)
-        return block
+        return _block(self._plan, self._usable[k * _BLOCK : (k + 1) * _BLOCK])
 
 
 def _compared(
@@ -223,9 +232,50 @@ def _compared(
     metric: str,
 ) -> Nearest:
     """List the nearest photos of a block."""
-    thumbs = block.thumbs if transfer is None else transferred(block.thumbs, transfer)
-    rows = photo_rows(thumbs, block.frames, kinds, **how)
+    rows = _rows_of(block, kinds, transfer, how)
     return nearest(cells, block.number, rows, take, metric=metric)
+
+
+def _rows_of(
+    block: _Block, kinds: tuple[Variant, ...], transfer: Transfer | None, how: dict[str, Any]
+) -> NDArray[np.float32]:
+    """Describe the photos of a block."""
+    thumbs = block.thumbs if transfer is None else transferred(block.thumbs, transfer)
+    return photo_rows(thumbs, block.frames, kinds, **how)
+
+
+def _rows(
+    plan: Plan,
+    request: Photomosaic,
+    bare: Described,
+    chosen: NDArray[np.intp],
+    progress: Progress,
+) -> NDArray[np.float32]:
+    """Describe some photos, whose thumbnails are in memory a block at a time."""
+    rows = np.empty((len(chosen), len(bare.kinds), bare.cells.shape[1]), np.float32)
+    for start in range(0, len(chosen), _BLOCK):
+        progress(Step("features", start, len(chosen), "describing photos"))
+        block = _block(plan, chosen[start : start + _BLOCK])
+        rows[start : start + _BLOCK] = _rows_of(
+            block, bare.kinds, bare.transfer, row_options(request)
+        )
+    return rows
+
+
+def _joined(
+    known: list[tuple[NDArray[np.intp], Nearest]],
+    weight: NDArray[np.float64],
+    worth: NDArray[np.float64],
+    chosen: NDArray[np.intp],
+    most: int,
+) -> NDArray[np.intp]:
+    """Photos that could lower the cost, and are not chosen yet: so many of a list at most."""
+    joined = np.zeros(0, np.intp)
+    for cells, lists in known:
+        wanted = _wanted(lists, weight[cells], worth[cells], chosen)
+        first = wanted & (np.cumsum(wanted, axis=1, dtype=np.int32) <= most)
+        joined = np.union1d(joined, lists.photo[first])
+    return joined
 
 
 def _wanted(
@@ -264,29 +314,37 @@ def _enough(plan: Plan, request: Photomosaic, chosen: NDArray[np.intp]) -> NDArr
     return chosen.astype(np.intp)
 
 
-def _part(plan: Plan, chosen: NDArray[np.intp]) -> Plan:
-    """Leave all photos out of a plan but some, given in ascending order."""
-    library, limits = plan.library, plan.limits
-    place = np.full(len(library.sources), -1)
+def _narrowed(plan: Plan, chosen: NDArray[np.intp]) -> tuple[Limits, NDArray[np.intp]]:
+    """Limits and locks of some photos alone."""
+    limits = plan.limits
+    place = np.full(len(limits.group), -1)
     place[chosen] = np.arange(len(chosen))
     _, group = np.unique(limits.group[chosen], return_inverse=True)
-    return replace(
-        plan,
-        library=TileLibrary(
-            sources=tuple(library.sources[j] for j in chosen.tolist()),
-            sizes=library.sizes[chosen],
-            thumbs=library.thumbs[chosen],
-            group=library.group[chosen],
-            skipped=library.skipped,
-        ),
-        limits=replace(
+    locks = np.stack([plan.locks[:, 0], place[plan.locks[:, 1]]], axis=1)
+    return (
+        replace(
             limits,
             group=group.astype(np.intp),
             banned=np.zeros(0, np.intp),
             required=place[limits.required],
         ),
-        locks=np.stack([plan.locks[:, 0], place[plan.locks[:, 1]]], axis=1)
-        if len(chosen)
-        else plan.locks[:0],
+        locks if len(chosen) else plan.locks[:0],
+    )
+
+
+def _part(plan: Plan, chosen: NDArray[np.intp]) -> Plan:
+    """Leave all photos out of a plan but some, given in ascending order."""
+    library, (limits, locks) = plan.library, _narrowed(plan, chosen)
+    return replace(
+        plan,
+        library=TileLibrary(
+            sources=tuple(library.sources[j] for j in chosen.tolist()),
+            sizes=library.sizes[chosen],
+            thumbs=picked(library.thumbs, chosen),
+            group=library.group[chosen],
+            skipped=library.skipped,
+        ),
+        limits=limits,
+        locks=locks,
         frames=plan.frames[chosen],
     )

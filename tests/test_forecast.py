@@ -43,7 +43,7 @@ def test_more_costs_more(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not DATA.exists(), reason="../shared/data is absent")
-@pytest.mark.parametrize("number", [1, 3, 6, 10])
+@pytest.mark.parametrize("number", [1, 3, 6, 10, 12])
 def test_memory_and_time_are_foretold(tmp_path: Path, number: int) -> None:
     prepare(tmp_path)
     found = trial(tmp_path, *INSTANCES[number])

@@ -141,7 +141,7 @@ def test_cells_that_are_all_alike_want_the_same_photos(
     assert proven.certified
 
     # Lists too short for a proof still give a bound.
-    monkeypatch.setattr(shortlist, "_LISTS", 1)
+    monkeypatch.setattr(shortlist, "LISTS", 1)
     monkeypatch.setattr(shortlist, "_PASSES", 1)
     laid = match_short(plan, request).laid
     assert laid.certified is False
@@ -270,7 +270,7 @@ def test_a_library_sorted_by_colour_is_compared_to_the_end(
 
     monkeypatch.setattr(shortlist, "_listed", watched)
     monkeypatch.setattr(shortlist, "_BLOCK", 200)
-    monkeypatch.setattr(shortlist, "_LISTS", 12 * 100 * 130)  # 32 of the 100 that all cells want
+    monkeypatch.setattr(shortlist, "LISTS", 12 * 100 * 130)  # 32 of the 100 that all cells want
     laid = match_short(plan, request).laid
     assert passes[0] == (1, True)
     assert [share for share, _ in passes] == [1, 8, 64][: len(passes)]

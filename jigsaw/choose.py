@@ -32,6 +32,7 @@ _SWALLOW = 0.12  # share of a tile that may lie beyond the border
 _SIZE_PRIOR = 0.03  # energy of a tile e times too large or too small
 _DOUBLED = 0.3  # w_O of a pixel covered twice: most of it is no overlap once tiles bend
 _AGAIN = 20.0  # colour difference that a copy beside its like costs
+_EVERY = 1.5  # the same for every copy there is, wherever it lies
 _AHEAD = 0.9  # w_A of equation 8
 _WORTH_FILLING = 0.3  # a site of less area is closed without taking tiles back
 
@@ -141,7 +142,7 @@ class Chooser:
 
     def repeated(self, place: Floats) -> Floats:
         """Return what another copy of each group costs at a place, as a colour difference."""
-        again = 2.0 * self.count
+        again = _EVERY * self.count
         if self.laid:
             x, y, group = np.array(self.laid).T
             near = np.zeros(len(again))

@@ -28,6 +28,7 @@ _CONTRASTS = np.array([1.0, 0.85, 0.7, 0.55, 0.4], np.float32)  # tried in turn
 _SAMPLE = 12  # px a side of what tells whether a tile stays within the gamut
 _PART = 1 << 16  # pixels moved in colour at a time
 _BEYOND = 2.0  # levels of 255 its pixels may be clipped by, on average
+_DIGITS = 6  # of px: a contour that is simple by a hair crosses itself when rounded to three
 
 
 def compose(
@@ -332,7 +333,7 @@ def geojson(placements: Sequence[Placement], names: Sequence[str]) -> str:
     """
     features = []
     for placement in placements:
-        ring = placement.contour.round(3).tolist()
+        ring = placement.contour.round(_DIGITS).tolist()
         pose = {key: round(float(value), 4) for key, value in placement.pose._asdict().items()}
         features.append(
             {

@@ -14,6 +14,7 @@ from smalti.jigsaw.space import Choice, Space
 
 _ROUNDS = 3  # times that sites are sought in what is left
 _RIPPED = (2, 5)  # tiles taken out around a place, the latter excluded
+_EVEN = 0.2  # of the places are any tile's, the others in the widest gaps
 
 
 class Watch:
@@ -142,7 +143,7 @@ def _elsewise(
     space = twin.space
     number = int(rng.integers(fixed, len(space.tiles)))
     pose = space.tiles[number].pose
-    place = np.array([pose.x, pose.y]) if rng.random() < 0.5 else space.gap()
+    place = np.array([pose.x, pose.y]) if rng.random() < _EVEN else space.gap()
     count = min(int(rng.integers(*_RIPPED)), len(space.tiles) - fixed)
     box = twin.rip_up(place, count, fixed)
     kept = len(space.tiles)

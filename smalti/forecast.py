@@ -27,7 +27,7 @@ from smalti.grid_project import GridProject
 from smalti.plan import Plan, canvas_px, make_plan
 from smalti.request import Photomosaic
 from smalti.resources import peak_mb, resident_mb
-from smalti.shortlist import LISTS, is_large
+from smalti.shortlist import LISTS, is_large, is_sampled
 
 _BLOCKS = 3  # along a side, by which photos are taken for the samples
 _CHANCE = 10.0  # photos to choose from for a cell, at most
@@ -45,6 +45,8 @@ _PAIR_S = 1.35e-10  # of a number of a pair of cell and variant
 _CELL_S = 1.8e-4
 _NEAREST_S = 0.6e-10  # the same without limits: one pass
 _LISTED_S = 3.5e-11  # the same where a pass lists the nearest
+_NARROW_S = 1.5e-9  # of a pair of cell and variant, where most are not compared in full
+_AGAIN_S = 1e-4  # of a photo in a second such pass, for the cells that want more
 _LIST_CELL_S = 8e-3  # to solve on the listed photos that join, round after round
 
 _SOLVER_MB = 60.0  # of its compiled loops
@@ -162,7 +164,10 @@ def _matching_s(plan: Plan, request: Photomosaic) -> float:
     describing = photos * kinds * (_FEATURE_S + numbers * _NUMBER_S)
     pairs = cells * photos * kinds * numbers
     if is_large(plan, request):
-        solving = pairs * _LISTED_S + cells * _LIST_CELL_S
+        listing = pairs * _LISTED_S
+        if is_sampled(cells, photos):
+            listing = cells * photos * kinds * _NARROW_S + photos * _AGAIN_S
+        solving = listing + cells * _LIST_CELL_S
     elif request.repeats == "free":
         solving = pairs * _NEAREST_S
     else:

@@ -1,6 +1,7 @@
 """A library too large to be compared whole: those photos only that some cell may want.
 
-One pass over the library lists the nearest photos of every cell, a block at a
+A sample of the library says how near the nearest photos of every cell will be, so that
+most others need not be compared in full. One pass over all lists them, a block at a
 time, each described and compared wherever there is a worker for it. The assignment
 is solved on the nearest few, in one place; its duals say which of the others could
 lower it (column generation, as in `smalti.core.pricing`, by photos instead of
@@ -10,6 +11,8 @@ they are made anew, longer, for the cells concerned; in the end the duals, lower
 to what is known of the rest, bound how far off it is.
 """
 
+import math
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
@@ -42,9 +45,14 @@ _WHOLE = 512 << 20  # bytes of feature rows up to which a library is compared as
 _BLOCK = 4096  # photos compared at a time
 LISTS = 100_000_000
 """Bytes of the lists."""
+_ENTRY = 8  # bytes of a photo in a list
+_SAMPLE = 32  # of so many photos one says how far lists reach
+_MARGIN = 1.3  # times as many as they hold, since a sample errs
+_RARE = 100  # photos of which one is listed at most, where knowing how far lists reach pays
 _EACH = 32  # photos that a block lists a cell at least, where its even part of a list is less
 _AHEAD = 4  # blocks under way at least; each is some 30 MB to send
 _FEW, _WIDER = 4, 4  # photos of a list tried first, and how many times as many in the next round
+_AMPLE = 1.05  # times the distance up to which a cell wants photos: that changes a little
 _PASSES, _LONGER = 3, 8  # over the library, at most, and how many times as long the next lists are
 
 
@@ -75,6 +83,11 @@ def is_large(plan: Plan, request: Photomosaic) -> bool:
     return rows > _WHOLE and request.solver == "exact"
 
 
+def is_sampled(cells: int, photos: int) -> bool:
+    """Say whether so few photos are listed that a sample says first how far lists reach."""
+    return _MARGIN * _length(cells) * _RARE <= photos
+
+
 def match_short(
     plan: Plan,
     request: Photomosaic,
@@ -92,8 +105,10 @@ def match_short(
     bare = describe(_part(plan, none), request, transfer=transfer_of(plan, request, progress))
     n, group = len(plan.boxes), plan.limits.group
     weight = np.ones(n) if bare.weight is None else bare.weight
-    cells, take, share = np.arange(n), max(_FEW, LISTS // (12 * n)), 1
-    lists = _listed(plan, request, bare, cells, take, share, progress, executor)
+    cells, take, share = np.arange(n), _length(n), 1
+    usable = _usable(plan)
+    listed = partial(_listed, plan, request, bare, progress, executor)
+    lists = listed(usable, cells, _reach(listed, usable, cells, take), take, share)
     known, beyond = [(cells, lists)], lists.beyond.copy()
     passes, rank = 1, _FEW
     chosen = _enough(plan, request, np.union1d(_always(plan), lists.photo[:, :rank]))
@@ -115,9 +130,9 @@ def match_short(
             if not len(short):
                 break
             passes += 1
-            take = min(_LONGER * take, max(_FEW, LISTS // (12 * len(short))))
-            share *= _LONGER
-            lists = _listed(plan, request, bare, short, take, share, progress, executor)
+            take, share = min(_LONGER * take, _length(len(short))), share * _LONGER
+            limit = _AMPLE * worth[short] / weight[short]
+            lists = listed(usable, short, limit, take, share)
             known.append((short, lists))
             beyond[short] = lists.beyond
             joined = _joined(known, weight, worth, chosen, rank)
@@ -130,8 +145,7 @@ def match_short(
     thumbs = thumbs if bare.transfer is None else transferred(thumbs, bare.transfer)
     described = replace(described, thumbs=thumbs)
     laid, spaced = moved_apart(part, request, described, laid, progress)
-    usable = len(plan.library.sources) - len(plan.limits.banned)
-    return Matched(part, described, _for_all(laid, weight * beyond, usable), spaced)
+    return Matched(part, described, _for_all(laid, weight * beyond, len(usable)), spaced)
 
 
 def _for_all(laid: Assignment, beyond: NDArray[np.float64], photos: int) -> Assignment:
@@ -155,20 +169,43 @@ def _for_all(laid: Assignment, beyond: NDArray[np.float64], photos: int) -> Assi
     return replace(laid, lower_bound=bound, certificate=proof, certified=proof.holds)
 
 
+def _length(cells: int) -> int:
+    """How many photos a list may hold."""
+    return max(_FEW, LISTS // (_ENTRY * cells))
+
+
+def _usable(plan: Plan) -> NDArray[np.intp]:
+    free = np.ones(len(plan.library.sources), bool)
+    free[plan.limits.banned] = False
+    return np.flatnonzero(free)
+
+
+def _reach(
+    listed: Callable[..., Nearest],
+    usable: NDArray[np.intp],
+    cells: NDArray[np.intp],
+    take: int,
+) -> NDArray[np.float64] | None:
+    """Find how near photos must be to a cell to be listed, by a sample of them."""
+    if not is_sampled(len(cells), len(usable)):
+        return None
+    few = math.ceil(_MARGIN * take / _SAMPLE)
+    return listed(usable[::_SAMPLE], cells, None, few, 1).bound[:, -1].astype(np.float64)
+
+
 def _listed(
     plan: Plan,
     request: Photomosaic,
     bare: Described,
-    cells: NDArray[np.intp],
-    take: int,
-    share: int,
     progress: Progress,
     executor: Executor | None,
+    usable: NDArray[np.intp],
+    cells: NDArray[np.intp],
+    limit: NDArray[np.float64] | None,
+    take: int,
+    share: int,
 ) -> Nearest:
-    """List the nearest usable photos of some cells, of a block no more than so many shares."""
-    free = np.ones(len(plan.library.sources), bool)
-    free[plan.limits.banned] = False
-    usable = np.flatnonzero(free)
+    """List the nearest of some photos, for some cells, of a block no more than so many shares."""
     blocks = _Blocks(plan, usable)
     total, take = len(usable), min(take, len(usable))
     few = share * max(_EACH, take // max(1, len(blocks)))
@@ -185,6 +222,7 @@ def _listed(
             how=row_options(request),
             take=min(few, take),
             metric=request.metric,
+            limit=limit,
         ),
         blocks,
         phase="features",
@@ -230,10 +268,11 @@ def _compared(
     how: dict[str, Any],
     take: int,
     metric: str,
+    limit: NDArray[np.float64] | None,
 ) -> Nearest:
     """List the nearest photos of a block."""
     rows = _rows_of(block, kinds, transfer, how)
-    return nearest(cells, block.number, rows, take, metric=metric)
+    return nearest(cells, block.number, rows, take, metric=metric, limit=limit)
 
 
 def _rows_of(

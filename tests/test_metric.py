@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from smalti.core.bounds import lower_bounds, prepare, row_offset
+from smalti.core.bounds import Bounds, lower_bounds, narrowed, prepare, refine, row_offset
 from smalti.core.color import delta_e_2000
 from smalti.core.metric import (
     CIEDE2000,
@@ -18,9 +18,9 @@ from smalti.core.metric import (
 NO_BANS = (np.zeros(41, np.int64), np.zeros(0, np.int64))
 
 
-def bounds_and_truth(
+def prepared(
     metric: str, cells: NDArray[np.float32], photos: NDArray[np.float32]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[Pairs, Bounds]:
     n, m = len(cells), len(photos)
     pairs = Pairs(
         KINDS[metric],
@@ -32,7 +32,14 @@ def bounds_and_truth(
         1.0,
         np.zeros((0, 0), np.float32),
     )
-    _, bounds = prepare(pairs, NO_BANS, lambda *_: None)
+    return prepare(pairs, NO_BANS, lambda *_: None)
+
+
+def bounds_and_truth(
+    metric: str, cells: NDArray[np.float32], photos: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    n, m = len(cells), len(photos)
+    pairs, bounds = prepared(metric, cells, photos)
     out = np.empty((n, m), np.float32)
     for slots in (slice(0, m // 3), slice(m // 3, m)):
         part = np.empty((n, slots.stop - slots.start), np.float32)
@@ -67,6 +74,50 @@ def test_wide_rows(metric: str) -> None:
     low, truth = bounds_and_truth(metric, cells, photos)
     assert (low <= truth).all()
     assert (truth - low).max() <= 3e-3 * truth.max()
+
+
+@pytest.mark.parametrize("metric", KINDS)
+@pytest.mark.parametrize("steep", [True, False])
+def test_narrow_bounds_are_below_and_refined_where_they_are_asked_for(
+    metric: str, steep: bool
+) -> None:
+    rng = np.random.default_rng(5)
+    width = 3 if metric == "ciede2000" else 108
+    size = 60 / (1 + np.arange(width)) if steep else np.full(width, 9.0)
+    mix = np.linalg.qr(rng.normal(size=(width, width)))[0]
+    cells, photos = (
+        (50 + (rng.normal(0, size, (k, width)) @ mix)).astype(np.float32) for k in (40, 90)
+    )
+    photos[:5] = cells[:5]  # at no distance
+    photos = photos.reshape(45, 2, width)
+    pairs, full = prepared(metric, cells, photos)
+    narrow = narrowed(full)
+    exact, low = np.empty((2, 40, 45), np.float32)
+    everything = slice(0, 40), slice(0, 45)
+    lower_bounds(full, *everything, exact)
+    lower_bounds(narrow, *everything, low)
+    if metric in ("l1", "ciede2000"):
+        assert narrow is full
+        return
+    assert narrow.near.shape[1] < 20
+    offset = row_offset(full)[:, None]
+    truth = np.array(
+        [[min(distance(pairs.kind, a, b) for b in kinds) for kinds in photos] for a in cells]
+    )
+    assert (low + offset <= truth * (1 + 1e-13)).all()
+    limit = np.quantile(exact, 0.2, axis=1).astype(np.float64)
+    if steep:  # most lies along few axes
+        assert (low < limit[:, None]).mean() < 0.3
+    asked = low < limit[:, None]
+    before = low.copy()
+    refine(full, slice(0, 40), limit, low)
+    assert (low + offset <= truth * (1 + 1e-13)).all()
+    assert np.array_equal(low[~asked], before[~asked])
+    slack = 1e-5 * np.abs(exact).max()
+    assert np.allclose(low[asked], exact[asked], rtol=0, atol=slack)
+    near = exact < limit[:, None] - 2 * slack
+    assert (low[near] < np.broadcast_to(limit[:, None], low.shape)[near]).all()
+    assert (low[~near] >= np.broadcast_to(limit[:, None], low.shape)[~near] - 4 * slack).all()
 
 
 @pytest.mark.parametrize("metric", ["sqeuclidean", "euclidean", "l1", "cosine"])

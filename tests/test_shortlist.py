@@ -62,6 +62,33 @@ def test_lists_are_the_nearest(metric: str, take: int, few: int, rng: np.random.
         assert beyond[i] == pytest.approx(min(farthest, default=np.inf), abs=2 * slack)
 
 
+@pytest.mark.parametrize("metric", ["sqeuclidean", "euclidean", "l1", "cosine"])
+@pytest.mark.parametrize("take", [5, 200])
+def test_what_is_beyond_a_limit_is_not_listed(
+    metric: str, take: int, rng: np.random.Generator
+) -> None:
+    cells = rng.uniform(0, 255, (40, 48)).astype(np.float32)
+    photos = rng.uniform(0, 255, (200, 2, 48)).astype(np.float32)
+    costs = pair_costs(cells, photos, metric).astype(float)
+    limit = np.sort(costs)[np.arange(40), np.arange(40) // 4]
+    limit[0] = 0
+    limit[39] = np.inf
+    photo, bound, beyond = nearest(cells, np.arange(200), photos, take, metric=metric, limit=limit)
+    slack = 1e-4 * costs.max()
+    for i in range(40):
+        listed = photo[i][photo[i] >= 0]
+        surely = np.flatnonzero(costs[i] < limit[i] - slack)
+        assert (costs[i, listed] < limit[i] + slack).all()
+        assert set(surely[costs[i, surely].argsort()][:take]) <= set(listed)
+        assert (bound[i, : len(listed)] <= costs[i, listed] + 1e-9 * slack).all()
+        assert np.isinf(bound[i, len(listed) :]).all()
+        others = np.delete(costs[i], listed)
+        assert beyond[i] <= others.min(initial=np.inf) * (1 + 1e-12)
+        full = len(listed) == take < 200
+        expected = costs[i, listed].max() if full else limit[i]
+        assert beyond[i] == pytest.approx(expected, abs=slack)
+
+
 def test_all_photos_listed_leave_nothing_beyond(rng: np.random.Generator) -> None:
     cells, photos = rng.random((5, 12), np.float32), rng.random((30, 1, 12), np.float32)
     lists = [nearest(cells, np.arange(30), photos, 30, metric="l1")]
@@ -124,6 +151,29 @@ def test_the_optimum_is_that_of_the_whole_library(
     names = [part.library.sources[j] for j in laid.photo]
     assert names[5] == plan.library.sources[7]
     assert names[9] == plan.library.sources[834]
+
+
+def test_a_sample_says_how_far_lists_reach(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = Photomosaic(target="@demo", photos=("@demo",), cells=60, detail=4, weight="edges")
+    plan = plan_of(rng, request, 2000)
+    monkeypatch.setattr(shortlist, "_RARE", 10)
+    monkeypatch.setattr(shortlist, "LISTS", 8 * len(plan.boxes) * 100)
+    compared: list[tuple[int, int, bool]] = []
+    listed = shortlist._listed
+
+    def watched(*args: Any) -> Nearest:
+        lists = listed(*args)
+        compared.append((len(args[5]), lists.photo.shape[1], args[7] is None))
+        return lists
+
+    monkeypatch.setattr(shortlist, "_listed", watched)
+    laid = match_short(plan, request).laid
+    assert compared[:2] == [(62, 5, True), (1980, 100, False)]
+    whole, _ = match(plan, request, describe(plan, request))
+    assert laid.total_cost == pytest.approx(whole.total_cost, rel=1e-6)
+    assert laid.certified
 
 
 def same_cells(plan: Plan) -> Plan:
@@ -265,12 +315,12 @@ def test_a_library_sorted_by_colour_is_compared_to_the_end(
 
     def watched(*args: Any) -> Nearest:
         lists = listed(*args)
-        passes.append((args[5], bool(np.isfinite(lists.beyond).all())))
+        passes.append((args[9], bool(np.isfinite(lists.beyond).all())))
         return lists
 
     monkeypatch.setattr(shortlist, "_listed", watched)
     monkeypatch.setattr(shortlist, "_BLOCK", 200)
-    monkeypatch.setattr(shortlist, "LISTS", 12 * 100 * 130)  # 32 of the 100 that all cells want
+    monkeypatch.setattr(shortlist, "LISTS", 8 * 100 * 130)  # 32 of the 100 that all cells want
     laid = match_short(plan, request).laid
     assert passes[0] == (1, True)
     assert [share for share, _ in passes] == [1, 8, 64][: len(passes)]

@@ -195,7 +195,7 @@ def assign(
     )
     posed = pose(asked, metric, seed, tick)
     problem = posed.problem
-    start = None if duals is None else in_order(duals, posed)
+    start = None if duals is None else in_order(duals.group, duals.per_unit, posed)
 
     def watch(flow: "Flow") -> None:
         if progress is silent:
@@ -206,7 +206,7 @@ def assign(
     try:
         solved = generation.generate(problem, start, audit=audit, tick=tick, watch=watch)
     except generation.Stuck as stuck:
-        raise BadInput(stuck_message(posed, stuck)) from None
+        raise BadInput(stuck_message(posed, stuck.rows, stuck.columns)) from None
     flow = solved.flow
     photo = dealt(posed, flow.match, flow.units)
     cost, variant = _final_costs(posed, photo)
@@ -273,7 +273,9 @@ def certify(
     )
     posed = pose(asked, metric, 0, tick)
     problem = posed.problem
-    flow = paths.empty_flow(in_order(duals, posed), problem.supply, problem.low, problem.high)
+    flow = paths.empty_flow(
+        in_order(duals.group, duals.per_unit, posed), problem.supply, problem.low, problem.high
+    )
     scale = problem.pairs.per_unit / duals.per_unit
     mean = np.zeros(len(problem.supply), np.int64)
     dual = np.rint(duals.cell * scale).astype(np.int64) if scale != 1 else duals.cell

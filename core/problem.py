@@ -4,7 +4,7 @@ Alike cells share a row, the photos of a group a column, and locked cells are le
 Any prefix of the rows, or of the columns, is a fair sample of them.
 """
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -17,10 +17,6 @@ from smalti.core.constraints import Constraints, Rows
 from smalti.core.graph import INFINITE, Indices
 from smalti.core.metric import Pairs, cost
 from smalti.core.paths import Flow
-
-if TYPE_CHECKING:
-    from smalti.core.assign import Duals
-    from smalti.core.generation import Stuck
 
 
 class Problem(NamedTuple):
@@ -161,10 +157,10 @@ def bans_by_row(
     return begin.astype(np.int64), slot[np.argsort(row, kind="stable")].astype(np.int64)
 
 
-def in_order(duals: "Duals", posed: Posed) -> NDArray[np.int64]:
-    """Duals of groups as the solver's of columns."""
-    value = duals.group[posed.group_of]
-    scale = posed.problem.pairs.per_unit / duals.per_unit
+def in_order(group: NDArray[np.int64], per_unit: float, posed: Posed) -> NDArray[np.int64]:
+    """Duals of groups, so many to a unit, as the solver's of columns."""
+    value = group[posed.group_of]
+    scale = posed.problem.pairs.per_unit / per_unit
     return value.copy() if scale == 1 else np.rint(value * scale).astype(np.int64)
 
 
@@ -218,15 +214,15 @@ def best_slots(problem: Problem, rows: NDArray[np.intp], columns: Indices) -> ND
     return out
 
 
-def stuck_message(posed: Posed, stuck: "Stuck") -> str:
+def stuck_message(posed: Posed, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> str:
     """Say which cells or photos the bans leave without enough partners."""
-    if len(stuck.columns):
-        g = int(posed.group_of[stuck.columns[0]])
+    if len(columns):
+        g = int(posed.group_of[columns[0]])
         return (
-            f"group {g} must appear {posed.problem.low[stuck.columns[0]]} times, but bans leave it "
+            f"group {g} must appear {posed.problem.low[columns[0]]} times, but bans leave it "
             "too few cells: lift a ban, or ask for fewer"
         )
-    cells = np.flatnonzero(np.isin(posed.row_of, stuck.rows))
+    cells = np.flatnonzero(np.isin(posed.row_of, rows))
     named = ", ".join(map(str, cells[:5])) + (", ..." if len(cells) > 5 else "")
     return (
         f"bans leave {len(cells)} cells (numbers {named}) too few photos: lift a ban, add photos "

@@ -176,7 +176,7 @@ class Standing(NamedTuple):
                 np.array(units, np.int32), waiting, self.sure, self.base, tick,
             )  # fmt: skip
         except Stuck as stuck:
-            raise BadInput(stuck_message(self.posed, stuck)) from None
+            raise BadInput(stuck_message(self.posed, stuck.rows, stuck.columns)) from None
         return self._replace(arcs=arcs)
 
 
@@ -212,7 +212,7 @@ def stand(
     asked = checked(cells, photos, weight, group, capacity, minimum, banned, (), (), metric)
     posed = pose(asked, metric, 0, tick)
     problem = posed.problem
-    v = in_order(duals, posed)
+    v = in_order(duals.group, duals.per_unit, posed)
     # Photos that are locked away have no dual: such a low one that few want them.
     v[np.isin(posed.group_of, posed.group[locks[:, 1]]) & (v == 0)] = v.min(initial=0)
     flow = paths.empty_flow(v, problem.supply, problem.low, problem.high)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -15,6 +16,8 @@ from smalti.jigsaw.shapes import scan_shapes
 
 GOLDEN = Path(__file__).parent / "golden"
 REPORT = Path(__file__).parent / "report"
+settings.register_profile("smalti", deadline=None)  # a first call compiles; no test is timed
+settings.load_profile("smalti")
 CLOSE = 2.0  # mean absolute difference, of 255, that codecs and rounding may make
 
 

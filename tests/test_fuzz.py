@@ -19,7 +19,6 @@ def test_a_parser_takes_or_refuses(name: str) -> None:
 
     @settings(
         max_examples=EXAMPLES.get(name, 60),
-        deadline=None,
         suppress_health_check=[HealthCheck.too_slow],
     )
     @given(st.binary(max_size=400))
@@ -34,7 +33,7 @@ def test_a_parser_takes_or_refuses_what_is_nearly_right(name: str) -> None:
     """Some bytes of a good file are others, or it ends early."""
     target, good = TARGETS[name], seeds(name)
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
     @given(
         st.integers(0, len(good) - 1),
         st.lists(st.tuples(st.integers(0, 1 << 20), st.binary(min_size=1, max_size=4)), max_size=6),

@@ -109,7 +109,7 @@ def test_every_answer_is_an_assignment(name: str, shape: str) -> None:
     check(posed, HEURISTICS[name](posed, np.random.default_rng(0), evaluations=3000))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.sampled_from(ALL),
     st.integers(0, 10**6),

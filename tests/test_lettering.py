@@ -6,7 +6,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from smalti.core.errors import SmaltiError
 from smalti.core.source import expand, open_source
+from smalti.jigsaw import lettering
 from smalti.jigsaw.lettering import words
 from smalti.jigsaw.shapes import demo_shapes, opaque_pixels
 
@@ -139,3 +141,21 @@ def test_what_is_written_outside_the_shape_does_not_count() -> None:
 def test_degenerate_sizes(size: tuple[int, int]) -> None:
     picture = np.zeros((*size, 4), np.uint8)
     assert words(picture, np.ones(size, bool)) == ""
+
+
+def test_models_that_are_missing_are_named_not_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import rapidocr
+    import requests
+
+    def fetched(*args: object, **options: object) -> None:
+        raise AssertionError("it asks for the network")
+
+    monkeypatch.setattr(requests, "get", fetched)
+    monkeypatch.setattr(rapidocr, "__file__", str(tmp_path / "__init__.py"))
+    lettering._reader.cache_clear()
+    with pytest.raises(SmaltiError, match=r"Det, Cls, Rec.*pip install"):
+        read(written("STOP"))
+    monkeypatch.undo()
+    assert read(written("STOP")) == "STOP"

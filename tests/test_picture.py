@@ -106,7 +106,7 @@ def test_broken_exif_is_ignored(exif: bytes) -> None:
     format=st.sampled_from(["JPEG", "PNG"]),
     turn=st.sampled_from([1, 6]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_never_smaller_than_asked(
     w: int, h: int, wanted: tuple[int, int], format: str, turn: int
 ) -> None:
@@ -297,7 +297,7 @@ WHOLE = [
     changes=st.lists(st.tuples(st.floats(0, 0.999), st.integers(1, 255)), min_size=1, max_size=12),
     part=st.floats(0.01, 1),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_damage_is_never_more_than_an_unusable_picture(
     whole: bytes, changes: list[tuple[float, int]], part: float
 ) -> None:

@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalti.core.color import din99o
-from smalti.jigsaw.distance import Box, box_around, contour_distance, covered, openable
+from smalti.jigsaw.distance import (
+    Box,
+    border_length,
+    box_around,
+    contour_distance,
+    covered,
+    openable,
+)
 from smalti.jigsaw.energy import look_ahead_energy
 from smalti.jigsaw.fit import register, scan, shades, weigh
 from smalti.jigsaw.hashing import HashTable, crossed, votes
@@ -100,7 +107,7 @@ class Chooser:
             self.crossed = crossed(rules.table)
         library, size_ratio, self.shortlist = rules.library, rules.size_ratio, rules.shortlist
         self.count = np.zeros(len(quota))
-        self.laid: list[tuple[float, float, int]] = []  # x, y and group of every copy
+        self.laid = np.empty((0, 3))  # x, y and group of every copy; replaced, never written
         self.apart = rules.reuse_distance * space.side
         self.limits = (space.side / np.sqrt(size_ratio), space.side * np.sqrt(size_ratio))
         # Flat shapes read as blots, contrasty ones as noise, black ones melt into one.
@@ -116,16 +123,16 @@ class Chooser:
         group = self.library.group[choice.tile]
         self.quota[group] -= times
         self.count[group] += times
-        copy = (choice.pose.x, choice.pose.y, int(group))
+        copy = np.array([[choice.pose.x, choice.pose.y, group]])
         if times > 0:
-            self.laid.append(copy)
+            self.laid = np.concatenate([self.laid, copy])
         else:
-            self.laid.remove(copy)
+            self.laid = np.delete(self.laid, np.flatnonzero((self.laid == copy).all(axis=1))[0], 0)
 
     def copy(self) -> Self:
         """Return the same configuration, to be changed apart."""
         twin = copy(self)
-        twin.space, twin.laid = self.space.copy(), list(self.laid)
+        twin.space = self.space.copy()
         twin.quota, twin.count = self.quota.copy(), self.count.copy()
         return twin
 
@@ -143,8 +150,8 @@ class Chooser:
     def repeated(self, place: Floats) -> Floats:
         """Return what another copy of each group costs at a place, as a colour difference."""
         again = _EVERY * self.count
-        if self.laid:
-            x, y, group = np.array(self.laid).T
+        if len(self.laid):
+            x, y, group = self.laid.T
             near = np.zeros(len(again))
             apart = np.hypot(x - place[0], y - place[1])
             np.maximum.at(near, group.astype(np.intp), 1 - apart / self.apart)
@@ -398,7 +405,7 @@ class Chooser:
         after = openable(free, radius) & before
         after |= before & (apart >= margin - 1)  # the window's rim knows no discs beyond it
         lost = np.count_nonzero(before & (free > 0) & ~after) / want**2
-        length = (_border(after) - _border(before)) / (4 * want)
+        length = (border_length(after) - border_length(before)) / (4 * want)
         return look_ahead_energy(lost, max(0.0, 1 + length), _AHEAD)
 
 
@@ -410,9 +417,3 @@ def angles_within(turn: float) -> Floats:
     if turn >= np.pi:
         return np.arange(count) * 2 * np.pi / count
     return np.linspace(-turn, turn, count)
-
-
-def _border(mask: NDArray[np.bool_]) -> float:
-    """Length of a mask's border, px; pi/4 makes it right for all directions together."""
-    steps = np.count_nonzero(mask[1:] != mask[:-1]) + np.count_nonzero(mask[:, 1:] != mask[:, :-1])
-    return float(np.pi / 4 * steps)

@@ -6,6 +6,8 @@ its border. It is cut off at a `reach`: a contour farther away than that
 changes nothing, so that placing a tile touches a window only.
 """
 
+from math import ceil, floor
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -39,12 +41,18 @@ def signed_distance(mask: NDArray[np.bool_]) -> Map:
 
 def box_around(contour: NDArray[np.float64], margin: float, shape: tuple[int, ...]) -> Box:
     """Return the window of an array of `shape` that holds a contour with a margin, px."""
-    low = np.floor(contour.min(axis=0) - margin).astype(int).clip(0)
-    high = np.ceil(contour.max(axis=0) + margin).astype(int)
+    left, top, right, bottom = extent(contour)
+    height, width = shape
     return (
-        slice(min(int(low[1]), shape[0]), max(0, min(int(high[1]), shape[0]))),
-        slice(min(int(low[0]), shape[1]), max(0, min(int(high[0]), shape[1]))),
+        slice(min(max(floor(top - margin), 0), height), min(max(ceil(bottom + margin), 0), height)),
+        slice(min(max(floor(left - margin), 0), width), min(max(ceil(right + margin), 0), width)),
     )
+
+
+@njit(cache=True)
+def extent(contour: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a contour; it is too little work for calling numpy."""
+    return contour[:, 0].min(), contour[:, 1].min(), contour[:, 0].max(), contour[:, 1].max()
 
 
 def subtract(distance: Map, contour: NDArray[np.float64], reach: float) -> Box:
@@ -91,37 +99,38 @@ def _contour_distance(
 ) -> None:
     count = len(contour)
     height, width = out.shape
-    far = np.float32(reach * reach)
-    inside = np.zeros(width, np.bool_)
-    for row in range(height):
-        y = top + row + 0.5
-        out[row] = 1e9
-        inside[:] = False
-        for i in range(count):
-            ax, ay = contour[i]
-            bx, by = contour[(i + 1) % count]
+    out[:] = np.float32(reach * reach)
+    flips = np.zeros((height, width + 1), np.bool_)
+    for i in range(count):
+        ax, ay = contour[i]
+        bx, by = contour[(i + 1) % count]
+        ex, ey = bx - ax, by - ay
+        scale = 1.0 / max(ex * ex + ey * ey, 1e-12)
+        first = max(0, int(min(ax, bx) - left - reach - 1))
+        last = max(first, min(width, int(max(ax, bx) - left + reach + 2)))
+        begin = max(0, int(np.ceil(min(ay, by) - top - 0.5 - reach)))
+        end = min(height, int(np.floor(max(ay, by) - top - 0.5 + reach)) + 1)
+        for row in range(begin, end):
+            y = top + row + 0.5
             if (ay > y) != (by > y):  # even-odd rule: every crossing flips what lies right of it
                 cross = ax + (y - ay) * (bx - ax) / (by - ay)
-                for column in range(max(0, int(np.ceil(cross - left - 0.5))), width):
-                    inside[column] = not inside[column]
-            away = max(min(ay, by) - y, y - max(ay, by))
-            if away > reach:
-                continue
-            ex, ey = bx - ax, by - ay
-            scale = 1.0 / max(ex * ex + ey * ey, 1e-12)
-            # Inside, the depth is wanted in full; outside, nothing beyond the reach.
-            first = max(0, int(min(ax, bx) - left - reach - 1))
-            last = min(width, int(max(ax, bx) - left + reach + 2))
-            for column in range(first, last):
-                x = left + column + 0.5
-                s = min(max(((x - ax) * ex + (y - ay) * ey) * scale, 0.0), 1.0)
+                column = min(max(0, int(np.ceil(cross - left - 0.5))), width)
+                flips[row, column] = not flips[row, column]
+            near = out[row, first:last]
+            for c in range(len(near)):  # plain choices instead of min and max: it runs in lanes
+                x = left + (first + c) + 0.5
+                s = ((x - ax) * ex + (y - ay) * ey) * scale
+                s = s if s > 0.0 else 0.0
+                s = s if s < 1.0 else 1.0
                 dx, dy = x - ax - s * ex, y - ay - s * ey
                 square = np.float32(dx * dx + dy * dy)
-                if square < out[row, column]:
-                    out[row, column] = square
+                near[c] = square if square < near[c] else near[c]
+    for row in range(height):
+        inside = False
         for column in range(width):
-            near = np.sqrt(min(out[row, column], far))
-            out[row, column] = -near if inside[column] else near
+            inside ^= flips[row, column]
+            depth = np.sqrt(out[row, column])
+            out[row, column] = -depth if inside else depth
 
 
 @njit(cache=True)
@@ -174,6 +183,18 @@ def openable(distance: Map, radius: Map) -> NDArray[np.bool_]:
 
 
 @njit(cache=True)
+def border_length(mask: NDArray[np.bool_]) -> float:
+    """Length of a mask's border, px; pi/4 makes it right for all directions together."""
+    height, width = mask.shape
+    steps = 0
+    for y in range(height):
+        for x in range(width):
+            steps += y > 0 and mask[y, x] != mask[y - 1, x]
+            steps += x > 0 and mask[y, x] != mask[y, x - 1]
+    return np.pi / 4 * steps
+
+
+@njit(cache=True)
 def covered(distance: Map, contour: NDArray[np.float64]) -> tuple[int, int]:
     """Count the pixels whose centres a contour holds, by scan conversion.
 
@@ -184,27 +205,28 @@ def covered(distance: Map, contour: NDArray[np.float64]) -> tuple[int, int]:
     """
     count = len(contour)
     height, width = distance.shape
-    crossings = np.empty(count)
+    top = int(np.ceil(contour[:, 1].min() - 0.5))
+    rows = int(np.ceil(contour[:, 1].max() - 0.5)) - top
+    crossings, crossed = np.empty((rows, count)), np.zeros(rows, np.intp)
+    for i in range(count):
+        ax, ay = contour[i]
+        bx, by = contour[(i + 1) % count]
+        for line in range(
+            int(np.ceil(min(ay, by) - 0.5)) - top, int(np.ceil(max(ay, by) - 0.5)) - top
+        ):
+            at = ax + (top + line + 0.5 - ay) * (bx - ax) / (by - ay)
+            j = crossed[line]
+            while j > 0 and crossings[line, j - 1] > at:
+                crossings[line, j] = crossings[line, j - 1]
+                j -= 1
+            crossings[line, j] = at
+            crossed[line] += 1
     free = blocked = 0
-    first = int(np.ceil(contour[:, 1].min() - 0.5))
-    last = int(np.ceil(contour[:, 1].max() - 0.5))
-    for row in range(first, last):
-        y = row + 0.5
-        n = 0
-        for i in range(count):
-            ax, ay = contour[i]
-            bx, by = contour[(i + 1) % count]
-            if (ay > y) != (by > y):
-                at = ax + (y - ay) * (bx - ax) / (by - ay)
-                j = n
-                while j > 0 and crossings[j - 1] > at:
-                    crossings[j] = crossings[j - 1]
-                    j -= 1
-                crossings[j] = at
-                n += 1
-        for i in range(0, n - 1, 2):
+    for line in range(rows):
+        row = top + line
+        for i in range(0, crossed[line] - 1, 2):
             for column in range(
-                int(np.ceil(crossings[i] - 0.5)), int(np.ceil(crossings[i + 1] - 0.5))
+                int(np.ceil(crossings[line, i] - 0.5)), int(np.ceil(crossings[line, i + 1] - 0.5))
             ):
                 outside = row < 0 or row >= height or column < 0 or column >= width
                 if outside or distance[row, column] <= 0:

@@ -37,7 +37,7 @@ Floats = NDArray[np.float64]
 
 __all__ = ["Weights", "pack"]
 
-_RIP_UPS, _MOST = 120, 3.4  # places filled anew, in all and for each tile at most
+_RIP_UPS, _MOST = 105, 3.0  # places filled anew, in all and for each tile at most
 _SPARED = 0.05  # for each tile fewer: of a large mosaic's nobody sees every one
 _UNLIMITED = 1 << 40  # copies, where nothing limits them
 

@@ -123,10 +123,11 @@ def refine(
         far = np.sqrt((np.abs(bent) ** 2).mean(axis=1)) / np.maximum(np.abs(turn) * size, 1e-12)
         bent *= np.minimum(1, LIMIT * amount / np.maximum(far, 1e-12))[:, None]
         step = np.where(fixed[:, None], 0, fit + drift + bent - now)
+        folded = np.arange(count)
         for _ in range(_TRIES):
-            folded = ~_simple(_points(now + step))
+            folded = folded[~_simple(_points(now[folded] + step[folded]))]
             step[folded] /= 2
-        step[~_simple(_points(now + step))] = 0
+        step[folded[~_simple(_points(now[folded] + step[folded]))]] = 0
         now = now + step
     # The compiled test is of floats; shapely's is exact, and has the last word.
     good = shapely.is_valid(shapely.polygons(_points(now).round(_DIGITS)))
@@ -287,11 +288,11 @@ def _to_wall(
 class _Grid(NamedTuple):
     """Edges sorted into squares: those of square c are edges[starts[c] : starts[c + 1]].
 
-    Edge i k + j runs from vertex j of tile i; it lies in every square its box touches.
+    Edge (i, j) runs from vertex j of tile i; it lies in every square its box touches.
     """
 
     starts: NDArray[np.int64]
-    edges: NDArray[np.int64]
+    edges: NDArray[np.int32]
     low: NDArray[np.float64]
     rows: int
     columns: int
@@ -305,11 +306,11 @@ def _edge_grid(contours: Contours, cell: float) -> _Grid:
     columns = int((contours[..., 0].max() - low[0]) / cell) + 1
     rows = int((contours[..., 1].max() - low[1]) / cell) + 1
     starts = np.zeros(rows * columns + 1, np.int64)
-    edges = np.empty(0, np.int64)
+    edges = np.empty((0, 2), np.int32)
     for fill in (False, True):
         if fill:  # counted: starts[c] is where square c ends, and moves down as it is filled
             starts = np.cumsum(starts)
-            edges = np.empty(starts[-1], np.int64)
+            edges = np.empty((starts[-1], 2), np.int32)
         for i in range(n):
             for j in range(k):
                 ax, ay = contours[i, j]
@@ -323,7 +324,7 @@ def _edge_grid(contours: Contours, cell: float) -> _Grid:
                         c = row * columns + column
                         if fill:
                             starts[c] -= 1
-                            edges[starts[c]] = i * k + j
+                            edges[starts[c], 0], edges[starts[c], 1] = i, j
                         else:
                             starts[c] += 1
     return _Grid(starts, edges, low, rows, columns, cell)
@@ -360,8 +361,8 @@ def _to_tile(
                 if column < 0 or column >= grid.columns:
                     continue
                 c = row * grid.columns + column
-                for edge in grid.edges[grid.starts[c] : grid.starts[c + 1]]:
-                    i, j = divmod(edge, k)
+                for edge in range(grid.starts[c], grid.starts[c + 1]):
+                    i, j = grid.edges[edge]
                     if i == own or container[i] != container[own]:
                         continue
                     ax, ay = contours[i, j]

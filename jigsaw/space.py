@@ -12,7 +12,15 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from smalti.jigsaw.cvd import lloyd, relax
-from smalti.jigsaw.distance import Box, Map, box_around, contour_distance, openable, signed_distance
+from smalti.jigsaw.distance import (
+    Box,
+    Map,
+    box_around,
+    contour_distance,
+    extent,
+    openable,
+    signed_distance,
+)
 from smalti.jigsaw.pose import Pose
 
 Floats = NDArray[np.float64]
@@ -52,7 +60,7 @@ class Space:
         self.numbers: list[int] = []  # of the tiles, each of which keeps its own
         self.others: list[list[Choice]] = []  # what else could lie in each tile's place
         self.traces: list[tuple[Box, Map]] = []  # of each tile, its distances
-        self._low = self._high = np.empty((0, 2))
+        self.extents = np.empty((0, 4))  # of each tile: left, top, right, bottom
         self._count = itertools.count()  # shared by copies, so that no number comes twice
 
     def seed(self, box: Box = (slice(None), slice(None))) -> int:
@@ -146,6 +154,7 @@ class Space:
         self.tiles.append(choice)
         self.numbers.append(next(self._count))
         self.others.append(others)
+        self.extents = np.concatenate([self.extents, [extent(choice.contour)]])
         self.traces.append(self.draw(choice.contour))
 
     def take_out(self, index: int) -> None:
@@ -154,13 +163,13 @@ class Space:
         box = box_around(gone, self.reach + 1, self.distance.shape)
         window = self.distance[box]
         window[:] = self.border[box]
-        low, high = self._extents()
+        left, top, right, bottom = self.extents.T
         margin = self.reach + 1
         near = (
-            (low[:, 0] < box[1].stop + margin)
-            & (high[:, 0] > box[1].start - margin)
-            & (low[:, 1] < box[0].stop + margin)
-            & (high[:, 1] > box[0].start - margin)
+            (left < box[1].stop + margin)
+            & (right > box[1].start - margin)
+            & (top < box[0].stop + margin)
+            & (bottom > box[0].start - margin)
         )
         near[index] = False
         for other in np.flatnonzero(near):
@@ -176,7 +185,7 @@ class Space:
         for index in sorted(map(int, indices), reverse=True):
             self.take_out(index)
             del self.tiles[index], self.numbers[index], self.others[index], self.traces[index]
-            self._low = self._high = np.empty((0, 2))
+            self.extents = np.delete(self.extents, index, axis=0)
         box = hull(boxes)
         self.reopen(box)
         return box
@@ -184,7 +193,7 @@ class Space:
     def copy(self) -> Self:
         """Return the same configuration, to be changed apart."""
         twin = copy(self)
-        for name in ("distance", "closed", "open", "cells", "sites", "neighbours", "_low", "_high"):
+        for name in ("distance", "closed", "open", "cells", "sites", "neighbours", "extents"):
             setattr(twin, name, getattr(self, name).copy())
         twin.tiles, twin.traces = list(self.tiles), list(self.traces)
         twin.numbers = list(self.numbers)
@@ -194,7 +203,7 @@ class Space:
     def put_back(self, index: int, choice: Choice) -> None:
         """Put a tile where another has been taken out."""
         self.tiles[index] = choice
-        self._low[index], self._high[index] = choice.contour.min(axis=0), choice.contour.max(axis=0)
+        self.extents[index] = extent(choice.contour)
         self.traces[index] = self.draw(choice.contour)
 
     def draw(self, contour: Floats) -> tuple[Box, Map]:
@@ -204,12 +213,6 @@ class Space:
         window = self.distance[box]
         np.minimum(window, apart, out=window)
         return box, apart
-
-    def _extents(self) -> tuple[Floats, Floats]:
-        if len(self._low) != len(self.tiles):
-            self._low = np.array([choice.contour.min(axis=0) for choice in self.tiles])
-            self._high = np.array([choice.contour.max(axis=0) for choice in self.tiles])
-        return self._low, self._high
 
     def worst_first(self, first: int = 0) -> list[int]:
         """Return the tiles from the `first` on by their energy, the largest first."""
@@ -306,15 +309,16 @@ def hull(boxes: Sequence[Box]) -> Box:
 
 def common(one: Box, other: Box) -> Box | None:
     """Return what two windows share, if anything."""
-    rows, columns = (
-        slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one, other, strict=True)
-    )
-    return (rows, columns) if rows.start < rows.stop and columns.start < columns.stop else None
+    (rows, columns), (others, across) = one, other
+    top, bottom = max(rows.start, others.start), min(rows.stop, others.stop)
+    left, right = max(columns.start, across.start), min(columns.stop, across.stop)
+    return (slice(top, bottom), slice(left, right)) if top < bottom and left < right else None
 
 
 def within(inner: Box, outer: Box) -> Box:
     """Return where a window lies within another that holds it."""
-    rows, columns = (
-        slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True)
+    (rows, columns), (top, left) = inner, (side.start for side in outer)
+    return (
+        slice(rows.start - top, rows.stop - top),
+        slice(columns.start - left, columns.stop - left),
     )
-    return rows, columns

@@ -74,7 +74,7 @@ def _variants(value: str | tuple[str, ...]) -> tuple[str, ...]:
     epilog=EXIT_CODES,
     sections={
         "Output": ["output", "tile_px", "width_cm", "dpi", "quality"],
-        "Grid": ["cells", "grid", "adaptive", "aspect", "fit", "crop"],
+        "Grid": ["cells", "grid", "adaptive", "brick", "aspect", "fit", "crop"],
         "Use of photos": [
             *("max_uses", "spacing", "ban", "must_appear", "lock", "repeats", "twins"),
         ],
@@ -89,6 +89,7 @@ def _variants(value: str | tuple[str, ...]) -> tuple[str, ...]:
 @whole("--cells", "N", "About how many cells.  [default: 3000, or 3/4 of the photos]")
 @typed("--grid", "COLSxROWS", columns_by_rows, "Columns and rows exactly.")
 @flag("--adaptive", "Cells of 3 sizes, small where there is detail.")
+@flag("--brick", "Every other row shifted by half a cell.")
 @typed("--aspect", "W:H", _aspect, "Shape of a tile.  [default: the photos' commonest]")
 @choice(
     "--fit", ["crop", "pad", "exact"], "Crop the target to the grid, pad it, or fit tiles to it."

@@ -116,6 +116,8 @@ def _grid_summary(made: "GridMosaic") -> str:
     cells = f"{grid.columns} x {grid.rows} cells"
     if made.project.request.adaptive:
         cells = f"{len(made.assignment.photo):,} cells of three sizes"
+    elif made.project.request.brick:
+        cells = f"{len(made.assignment.photo):,} cells laid like bricks"
     lines = [
         f"{made.output}  {width * grid.columns} x {height * grid.rows} px",
         f"{cells}, {quality.distinct:,} of {made.photos:,} photos, "
@@ -193,6 +195,8 @@ def forecast_text(ahead: "Forecast") -> str:
         cells = (
             f"{v['cells']:,} cells of three sizes on {v['columns']} x {v['rows']} of the smallest"
         )
+    elif request.brick:
+        cells = f"{v['cells']:,} cells laid like bricks"
     print_size = f"{v['width_cm']} x {v['height_cm']} cm at {request.dpi:g} dpi"
     return "\n".join(
         [

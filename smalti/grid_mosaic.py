@@ -386,7 +386,7 @@ def _write(
         links=[link_to(source.file, output) for source in layout.sources],
         tile=layout.photo[board(layout.grid, layout.boxes)].ravel(),
         title=target_file(request.target).stem,
-        outlined=not request.adaptive,
+        outlined=len(layout.boxes) == layout.grid.cells,
         facts=[("tiles", f"{len(layout.photo):,}"), ("photos", f"{len(layout.sources):,}")],
     )
 

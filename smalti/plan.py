@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageColor
 
+from smalti.core.brick import BRICK, bricks, halves
 from smalti.core.constraints import check_supply
 from smalti.core.errors import BadInput
 from smalti.core.features import attention, frames
@@ -113,12 +114,17 @@ def make_plan(
     free = request.repeats == "free"
     supply = sys.maxsize if free else allowed.usable * request.max_uses
     wanted = request.cells or max(1, min(_CELLS, int(supply * _SURPLUS)))
-    unit = LARGEST if request.adaptive else 1
+    side = LARGEST if request.adaptive else BRICK if request.brick else 1
     if request.adaptive:
         columns, rows = columns_and_rows(size, max(1, wanted // LARGEST), aspect)
     else:
         most = max(wanted, supply)
         columns, rows = request.grid or columns_and_rows(size, wanted, aspect, most=most)
+        if request.brick and not request.grid:
+            more = halves(rows)
+            columns, rows = columns_and_rows(
+                size, max(1, wanted - more), aspect, most=max(1, most - more)
+            )
     if request.fit == "exact":
         aspect = size[0] * rows / (size[1] * columns)
         check(
@@ -126,13 +132,13 @@ def make_plan(
             f"fit exact makes tiles of {aspect:.2g}:1; more cells, or fit crop, make them squarer",
         )
     fit = "pad" if request.fit == "pad" else "crop"
-    grid = lay_grid(size, unit * columns, unit * rows, aspect=aspect, fit=fit)
+    grid = lay_grid(size, side * columns, side * rows, aspect=aspect, fit=fit)
     weight = unit_weights(target, request.weight, grid)
     if request.adaptive:
         px = max(2, min(_DETAIL_PX, math.isqrt(_DETAIL_AREA // grid.cells)))
         boxes = quadtree(canvas(target, grid, px, background), grid, wanted, weight)
     else:
-        boxes = unit_boxes(grid)
+        boxes = bricks(grid) if request.brick else unit_boxes(grid)
     if not free:
         check_supply(len(boxes), allowed.usable, request.max_uses)
     locked = locks(request, library, allowed, board(grid, boxes))
@@ -195,8 +201,9 @@ def check_values(request: Photomosaic) -> tuple[int, int, int]:
     check(1 <= r.max_uses <= 10**9, f"max-uses is {r.max_uses}: 1 or more, to a billion")
     check(r.seed >= 0, f"seed is {r.seed}: 0 or more")
     check(not (r.adaptive and r.grid), "adaptive and grid exclude each other: give cells")
+    check(not (r.adaptive and r.brick), "adaptive and brick exclude each other: give one")
     check(r.spacing >= 1, f"spacing is {r.spacing}: 1 or more cells")
-    for option in ("spacing", "ban", "must_appear", "lock", "weight", "adaptive"):
+    for option in ("spacing", "ban", "must_appear", "lock", "weight", "adaptive", "brick"):
         asked = getattr(r, option) not in ((), "", 1, False)
         check(
             r.solver == "exact" or not asked,
@@ -270,5 +277,6 @@ def _tile_px(
             f"than {_MOST_TILE_PX:,}: a smaller width-cm or dpi, or more cells",
         )
         return width
-    native = int(np.median(library.sizes[:, 0] * windows[:, 2])) // (2 if request.adaptive else 1)
+    several = request.adaptive or request.brick  # sizes; usual ones are of two units
+    native = int(np.median(library.sizes[:, 0] * windows[:, 2])) // (2 if several else 1)
     return max(8, min(native, _LONG_SIDE // max(grid.columns, grid.rows)))

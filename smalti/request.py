@@ -41,6 +41,8 @@ class Photomosaic:
         Columns and rows exactly, instead of `cells`; not with `adaptive`.
     adaptive : bool
         Cells of three sizes, small where there is detail, instead of equal ones.
+    brick : bool
+        Every other row shifted by half a cell, cells of half the size at its ends.
     aspect : (float, float) or None
         Width and height of a tile, in any unit; None for the library's commonest.
     fit : str
@@ -52,7 +54,7 @@ class Photomosaic:
         Colour behind transparent pixels and padding; a CSS name or ``#rrggbb``.
     tile_px : int or None
         Width of a tile in the output, px; None for a size the photos can fill. Of
-        the smallest ones if `adaptive`.
+        the smallest ones if `adaptive` or `brick`.
     width_cm : float or None
         Width of the print instead of `tile_px`, cm.
     dpi : float
@@ -112,6 +114,7 @@ class Photomosaic:
     cells: int | None = None
     grid: tuple[int, int] | None = None
     adaptive: bool = False
+    brick: bool = False
     aspect: tuple[float, float] | None = None
     fit: str = "crop"
     crop: str = "centre"

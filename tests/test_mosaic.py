@@ -135,6 +135,7 @@ def test_a_project_makes_the_same_bytes_again(
         {"correction": "scale", "adjust": 1.0},
         {"transfer": 0.6},
         {"adaptive": True},
+        {"brick": True},
         {"adaptive": True, "aspect": (1, 1), "variants": ("turns",), "transfer": 1.0},
         {"weight": "edges", "ban": ("photo 00.png",), "must_appear": ("photo 01.png",)},
         {"spacing": 3, "max_uses": 4, "cells": 60, "lock": ("1,1=photo 01.png",)},
@@ -162,6 +163,21 @@ def test_cells_of_several_sizes_show_the_target(request_: Photomosaic) -> None:
     target = np.asarray(Image.open(request_.target).resize(made.pixels().shape[1::-1]), float)
     turned = made.pixels()[::-1, ::-1]
     assert np.abs(made.pixels() - target).mean() < 0.7 * np.abs(turned - target).mean()
+
+
+def test_bricks_show_the_target(request_: Photomosaic) -> None:
+    made = make_mosaic(replace(request_, brick=True, cells=38))
+    layout = made.project.layout
+    assert 30 <= len(layout.photo) <= 38
+    assert len(set(layout.photo)) == len(layout.photo)
+    target = np.asarray(Image.open(request_.target).resize(made.pixels().shape[1::-1]), float)
+    turned = made.pixels()[::-1, ::-1]
+    assert np.abs(made.pixels() - target).mean() < 0.7 * np.abs(turned - target).mean()
+
+
+def test_as_many_bricks_as_the_grid_asks_for(request_: Photomosaic) -> None:
+    made = make_mosaic(replace(request_, brick=True, cells=None, grid=(4, 5)))
+    assert len(made.project.layout.photo) == 4 * 5 + 2 * 3
 
 
 def test_cells_of_several_sizes_on_a_page(request_: Photomosaic, tmp_path: Path) -> None:

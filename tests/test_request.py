@@ -19,6 +19,7 @@ photomosaics = st.builds(
     aspect=st.none() | st.tuples(st.floats(allow_nan=False), st.integers()),
     adjust=st.floats(allow_nan=False) | st.integers(),
     adaptive=st.booleans(),
+    brick=st.booleans(),
     ban=st.lists(st.text()).map(tuple),
     lock=st.lists(st.text()).map(tuple),
     variants=st.lists(st.sampled_from(["mirror", "crops"])).map(tuple),

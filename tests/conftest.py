@@ -1,21 +1,28 @@
-"""What tests share: pictures made to be told apart, a cache of their own, golden pictures."""
+"""What tests share: pictures told apart, a packed jigsaw, a cache of their own, golden pictures."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from smalti.core.library import default_index
 from smalti.jigsaw.shapes import scan_shapes
+from smalti.request import Jigsaw
+
+if TYPE_CHECKING:  # most tests need no viewer
+    from smalti.plugin.viewer.engine import Engine
+    from smalti.plugin.viewer.jigsaw_state import JigsawState
 
 GOLDEN = Path(__file__).parent / "golden"
 REPORT = Path(__file__).parent / "report"
+pytest.register_assert_rewrite("assigning", "viewing")  # their checks tell what was compared
 settings.register_profile("smalti", deadline=None)  # a first call compiles; no test is timed
 settings.load_profile("smalti")
 CLOSE = 2.0  # mean absolute difference, of 255, that codecs and rounding may make
@@ -71,6 +78,39 @@ def shapes_known(shapes_index: Path, own_cache: None) -> None:
     """Let a test's own index know the demo's clip art."""
     default_index().parent.mkdir(exist_ok=True)
     shutil.copyfile(shapes_index, default_index())
+
+
+@pytest.fixture(scope="module")
+def jigsaw_request(tmp_path_factory: pytest.TempPathFactory) -> Jigsaw:
+    """Ask for a jigsaw of a red disc before blue, for the viewer."""
+    folder = tmp_path_factory.mktemp("viewer")
+    target = Image.new("RGB", (240, 160), (40, 70, 160))
+    ImageDraw.Draw(target).ellipse((70, 30, 170, 130), fill=(190, 50, 40))
+    target.save(folder / "target.png")
+    return Jigsaw(target=str(folder / "target.png"), shapes=("@demo",), tiles=40)
+
+
+@pytest.fixture(scope="module")
+def engine(shapes_index: Path) -> "Iterator[Engine]":
+    """Start the viewer's engine, which knows the demo's clip art."""
+    from smalti.plugin.viewer.engine import Engine
+
+    engine = Engine(shapes_index)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def packed(engine: "Engine", jigsaw_request: Jigsaw) -> "JigsawState":
+    """Watch the engine pack the jigsaw; a module's own, as both remember what is done to them."""
+    from viewing import told
+
+    from smalti.plugin.viewer.event import Make
+    from smalti.plugin.viewer.jigsaw_engine import Answer
+    from smalti.plugin.viewer.jigsaw_state import JigsawState
+
+    engine.ask(Make(jigsaw_request))
+    return told(JigsawState(request=jigsaw_request), engine, Answer)
 
 
 @pytest.fixture

@@ -1,27 +1,22 @@
-"""The viewer without a window: events in, state and picture out; and its engine."""
+"""A jigsaw in the viewer, without a window: events in, state and picture out."""
 
 import math
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageSequence
 
 os.environ["SDL_VIDEODRIVER"] = "dummy"
-from viewing import PATIENCE_S, play, told
+from viewing import across, play, told
 
-from smalti.core.progress import Step
 from smalti.jigsaw.placement import Laid
 from smalti.jigsaw.pose import Pose
 from smalti.plugin.viewer.engine import Engine
 from smalti.plugin.viewer.event import (
     Change,
-    Event,
     Key,
     Make,
     Pace,
@@ -30,42 +25,17 @@ from smalti.plugin.viewer.event import (
     Quit,
     Record,
     Resized,
-    Said,
     Save,
-    Told,
     Wheel,
 )
 from smalti.plugin.viewer.jigsaw_canvas import JigsawCanvas
 from smalti.plugin.viewer.jigsaw_engine import Answer
-from smalti.plugin.viewer.jigsaw_reducer import after
 from smalti.plugin.viewer.jigsaw_state import JigsawState as State
 from smalti.plugin.viewer.jigsaw_state import shown, tile_at
 from smalti.plugin.viewer.stage import PANEL_TOP, ROW, TRACK, View
 from smalti.request import Jigsaw
 
 Golden = Callable[[NDArray[np.uint8], str], None]
-
-
-@pytest.fixture(scope="module")
-def request_(tmp_path_factory: pytest.TempPathFactory) -> Jigsaw:
-    folder = tmp_path_factory.mktemp("viewer")
-    target = Image.new("RGB", (240, 160), (40, 70, 160))
-    ImageDraw.Draw(target).ellipse((70, 30, 170, 130), fill=(190, 50, 40))
-    target.save(folder / "target.png")
-    return Jigsaw(target=str(folder / "target.png"), shapes=("@demo",), tiles=40)
-
-
-@pytest.fixture(scope="module")
-def engine(shapes_index: Path) -> Iterator[Engine]:
-    engine = Engine(shapes_index)
-    yield engine
-    engine.close()
-
-
-@pytest.fixture(scope="module")
-def packed(engine: Engine, request_: Jigsaw) -> State:
-    engine.ask(Make(request_))
-    return told(State(request=request_), engine, Answer)
 
 
 def drawn(state: State) -> NDArray[np.uint8]:
@@ -242,23 +212,6 @@ def test_only_the_touched_containers_are_packed_again(packed: State, engine: Eng
         told(again, engine, Answer)
 
 
-def across(state: State) -> list[Event]:
-    """Draw a stroke through the middle, from left to right."""
-    assert state.ground is not None
-    height, width = state.ground.labels.shape
-    view = state.view
-
-    def at(x: float, y: float) -> tuple[float, float]:
-        return (x - view.x) * view.zoom, (y - view.y) * view.zoom
-
-    return [
-        Pointer("down", *at(1, height / 2), 1),
-        Pointer("move", *at(width / 2, height / 2)),
-        Pointer("move", *at(width - 1, height / 2)),
-        Pointer("up", *at(width - 1, height / 2), 1),
-    ]
-
-
 def test_containers_are_cut_and_joined_by_hand(packed: State, engine: Engine) -> None:
     assert packed.ground is not None
     state, wishes = play(packed, Key("e"), *across(packed))
@@ -326,118 +279,6 @@ def test_the_window_may_have_any_size(packed: State) -> None:
         assert drawn(state).shape[:2] == (state.size[1], state.size[0])
 
 
-def test_the_engine_pauses_steps_and_begins_again(engine: Engine, request_: Jigsaw) -> None:
-    state = State(request=request_)
-    engine.ask(Make(request_))
-    engine.ask(Pace(math.inf))
-    end = time.monotonic() + PATIENCE_S
-    while not state.history.news and time.monotonic() < end:
-        state = told(state, engine, Step)
-    quiet = 0.0
-    while quiet < 0.5:  # what was under way arrives
-        before = len(state.history.news)
-        for news in engine.news():
-            state, _ = after(state, Told(news))
-        quiet = quiet + 0.05 if len(state.history.news) == before else 0.0
-        time.sleep(0.05)
-    laid = len(state.history.news)
-    engine.ask(Pace(math.inf, once=True))
-    state = told(state, engine, Step)
-    assert len(state.history.news) > laid
-    assert state.answer is None
-    engine.ask(Pace(0.0))
-    engine.ask(Make(request_))
-    assert told(State(request=request_), engine, Answer).answer is not None
-
-
-def test_what_was_on_its_way_from_another_mosaic_is_never_seen(
-    engine: Engine, request_: Jigsaw
-) -> None:
-    engine.ask(Make(request_))
-    state, end = State(request=request_), time.monotonic() + PATIENCE_S
-    while not state.history.news and time.monotonic() < end:
-        state = told(state, engine, Step)
-    time.sleep(0.3)  # tiles of this mosaic wait in the pipe
-    state, (make, _) = play(state, Key("r"))
-    engine.ask(make)
-    state = told(state, engine, Step)
-    assert not state.history.news
-    assert state.phase != "pack"
-    assert told(state, engine, Answer).answer is not None
-
-
-def test_what_cannot_be_made_is_said(engine: Engine) -> None:
-    engine.ask(Make(Jigsaw(target="/nowhere.png", shapes=("@demo",))))
-    state = told(State(request=Jigsaw(target="", shapes=())), engine, Said)
-    assert "nowhere.png" in state.said
-    assert not state.broken
-
-
-def test_a_crash_of_the_engine_is_a_message(request_: Jigsaw, tmp_path: Path) -> None:
-    engine = Engine(tmp_path / "index.sqlite")
-    try:
-        engine._process.kill()
-        state = told(State(request=request_), engine, Said)
-        assert state.broken
-        assert "starts it again" in state.said
-        engine.ask(Make(request_))  # nobody hears it, and nothing happens
-        engine.restart()
-        engine.ask(Make(Jigsaw(target="/nowhere.png", shapes=("@demo",))))
-        assert "nowhere" in told(state, engine, Said).said
-    finally:
-        engine.close()
-    assert not engine._process.is_alive()
-
-
-def test_files_are_saved_and_made_again(
-    packed: State, engine: Engine, request_: Jigsaw, tmp_path: Path
-) -> None:
-    from smalti.mosaic import render_project
-    from smalti.project import project_path
-
-    engine.ask(Make(request_))
-    told(State(request=request_), engine, Answer)
-    file = tmp_path / "m.png"
-    engine.ask(Save(str(file)))
-    assert "saved" in told(packed, engine, Said).said
-    assert file.with_suffix(".svg").exists()
-    render_project(project_path(file), tmp_path / "again.png")
-    assert (tmp_path / "again.png").read_bytes() == file.read_bytes()
-    project = Jigsaw(target=str(project_path(file)), shapes=())
-    engine.ask(Make(project))
-    opened = told(State(request=project), engine, Answer)
-    poses = np.array([p.pose for p in opened.placements])
-    assert poses == pytest.approx(np.array([p.pose for p in packed.placements]), abs=1e-3)
-    engine.ask(Make(replace(project, target=str(file.with_suffix(".json")))))
-    assert "cannot read" in told(packed, engine, Said).said
-    engine.ask(Make(request_))  # for the tests that follow
-    told(State(request=request_), engine, Answer)
-
-
-def test_containers_cut_by_hand_are_opened_again(
-    packed: State, engine: Engine, request_: Jigsaw, tmp_path: Path
-) -> None:
-    from smalti.mosaic import open_project
-    from smalti.project import project_path
-
-    _, wishes = play(packed, Key("e"), *across(packed))
-    engine.ask(wishes[0])
-    cut = told(packed, engine, Answer)
-    file = tmp_path / "m.png"
-    engine.ask(Save(str(file)))
-    told(cut, engine, Said)
-    assert open_project(project_path(file)).labels is not None  # type: ignore[union-attr]  # it is a jigsaw's
-    project = Jigsaw(target=str(project_path(file)), shapes=())
-    engine.ask(Make(project))
-    opened = told(State(request=project), engine, Answer)
-    assert cut.ground is not None
-    assert opened.ground is not None
-    assert (opened.ground.labels == cut.ground.labels).all()
-    assert [p.container for p in opened.placements] == [p.container for p in cut.placements]
-    engine.ask(Make(request_))  # for the tests that follow
-    told(State(request=request_), engine, Answer)
-
-
 def test_a_session_looks_as_it_did(packed: State, golden: Golden) -> None:
     small, _ = play(packed, Resized(520, 380), Key("0"))
     near, _ = play(small, Wheel(*where(small, 3), 2.0), Passed(1.0))
@@ -445,23 +286,6 @@ def test_a_session_looks_as_it_did(packed: State, golden: Golden) -> None:
     golden(drawn(near), "viewer-jigsaw-dark")
     past = replace(small, dark=False, at=packed.steps // 2, seen=small.seen | {"borders", "energy"})
     golden(drawn(past), "viewer-jigsaw-light")
-
-
-@pytest.mark.parametrize("ending", [".webp", ".gif"])
-def test_a_time_lapse_grows(packed: State, tmp_path: Path, ending: str) -> None:
-    from smalti.plugin.viewer.timelapse import record
-
-    assert "saved" in record(packed, tmp_path / f"lapse{ending}").said
-    with Image.open(tmp_path / f"lapse{ending}") as picture:
-        assert getattr(picture, "n_frames", 1) > 20
-        assert max(picture.size) == 720
-        frames = [np.asarray(f.convert("RGB"), int) for f in ImageSequence.Iterator(picture)]
-    # More and more of the finished mosaic is seen, its tiles as they are, not as blots.
-    like = [float((np.abs(f - frames[-1]).max(axis=2) < 40).mean()) for f in frames]
-    assert like[0] + 0.3 < like[len(like) // 2] + 0.1 < like[-2]
-    assert like[-2] > 0.8
-    bare = State(request=packed.request)
-    assert "nothing" in record(bare, tmp_path / "none.webp").said
 
 
 def test_a_tile_whose_colour_leaves_srgb_is_drawn(packed: State) -> None:

@@ -95,7 +95,13 @@ def test_what_must_appear_or_is_needed_cannot_be_banned(request_: Photomosaic) -
 
 
 @pytest.mark.parametrize(
-    "asked", [{"spacing": 3, "max_uses": 3}, {"repeats": "free"}, {"adaptive": True, "grid": None}]
+    "asked",
+    [
+        {"spacing": 3, "max_uses": 3},
+        {"repeats": "free"},
+        {"adaptive": True, "grid": None},
+        {"brick": True},
+    ],
 )
 def test_kinds_of_requests(request_: Photomosaic, asked: dict[str, object]) -> None:
     desk = lay(replace(request_, cells=20 if "adaptive" in asked else None, **asked))  # type: ignore[arg-type]  # a test's table of fields

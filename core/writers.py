@@ -14,7 +14,7 @@ import shutil
 import struct
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
@@ -38,7 +38,13 @@ _DECODED = 50_000_000  # px up to which time is no matter: packed well, and deco
 _OURS = "made-by-smalti.txt"  # in each deep zoom folder we make, so that we may replace it
 
 
-def check_output(out: Path, size: tuple[int, int]) -> None:
+def check_output(
+    out: Path,
+    size: tuple[int, int] = (1, 1),
+    *,
+    endings: Sequence[str] = ENDINGS,
+    read: Iterable[str] = (),
+) -> None:
     """Fail early where writing `out` is bound to fail.
 
     Parameters
@@ -47,6 +53,10 @@ def check_output(out: Path, size: tuple[int, int]) -> None:
         A file, there already or not, in a folder that is there.
     size : (W, H)
         Of the picture, in px; (1, 1) while it is not known.
+    endings : sequence of str
+        What its name may end in.
+    read : iterable of str
+        Files that it must not be, for they are still needed; "" for none.
 
     Raises
     ------
@@ -57,8 +67,10 @@ def check_output(out: Path, size: tuple[int, int]) -> None:
         If the folder cannot be written to.
     """
     name, ending = printable(str(out)), out.suffix.lower()
-    if ending not in ENDINGS:
-        raise BadInput(f"cannot write {name}: its name must end in one of {' '.join(ENDINGS)}")
+    if ending not in endings:
+        raise BadInput(f"cannot write {name}: its name must end in one of {' '.join(endings)}")
+    if os.path.realpath(out) in {os.path.realpath(file) for file in read if file}:
+        raise BadInput(f"cannot write {name}: it is read for this mosaic; choose another name")
     longest = _LONGEST_SIDE.get(ending)
     if longest and max(size) > longest:
         raise BadInput(

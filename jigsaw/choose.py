@@ -305,7 +305,7 @@ class Chooser:
     ) -> list[Choice]:
         space = self.space
         span = (max(self.limits[0], 0.72 * want), min(self.limits[1], 1.4 * want))
-        if span[0] >= span[1]:
+        if span[0] > span[1]:
             return []
         want = min(max(want, span[0]), span[1])
         spring, gap, overlap = _SPRING * want, self.weights.gap, self.weights.overlap

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
@@ -316,7 +317,7 @@ def svg(
     return "\n".join([*lines, "</svg>\n"])
 
 
-def geojson(placements: Sequence[Placement], names: Sequence[str]) -> str:
+def geojson(placements: Sequence[Placement], names: Sequence[str], size: tuple[int, int]) -> str:
     """Write every final contour as a polygon of a GeoJSON FeatureCollection.
 
     Parameters
@@ -324,16 +325,19 @@ def geojson(placements: Sequence[Placement], names: Sequence[str]) -> str:
     placements : sequence of Placement
     names : sequence of str
         Of the library's shapes.
+    size : (int, int)
+        Width and height of the mosaic, px; what lies beyond is cut off.
 
     Returns
     -------
     str
         Coordinates are px of the mosaic, x right and y down. Properties: tile
-        (its name), container, theta (radians), scale, x, y.
+        (its name), container, theta (radians), scale (px: the root of the tile's
+        area before it was deformed), x, y.
     """
     features = []
     for placement in placements:
-        ring = placement.contour.round(_DIGITS).tolist()
+        ring = _within(placement.contour, size).round(_DIGITS).tolist()
         pose = {key: round(float(value), 4) for key, value in placement.pose._asdict().items()}
         features.append(
             {
@@ -347,3 +351,15 @@ def geojson(placements: Sequence[Placement], names: Sequence[str]) -> str:
             }
         )
     return json.dumps({"type": "FeatureCollection", "features": features})
+
+
+def _within(contour: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float64]:
+    """Cut off what lies beyond the picture; of several parts the largest stays."""
+    if (contour >= 0).all() and (contour <= size).all():
+        return contour
+    cut = shapely.intersection(shapely.polygons(contour), shapely.box(0, 0, *size))
+    parts = [part for part in shapely.get_parts(cut) if part.area > 0]
+    if not parts:  # wholly outside: nothing is drawn of it, nor lost by telling of it
+        return contour
+    ring: NDArray[np.float64] = shapely.get_coordinates(max(parts, key=shapely.area).exterior)[:-1]
+    return ring if shapely.is_ccw(shapely.linearrings(ring)) else ring[::-1]

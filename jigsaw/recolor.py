@@ -41,6 +41,7 @@ def recolor(
     goals: NDArray[np.float32],
     *,
     alike: float = 0.06,
+    turned: bool = True,
     progress: Progress = silent,
 ) -> Recolored:
     """Deal tiles of nearly equal outline again over their places.
@@ -59,6 +60,8 @@ def recolor(
     alike : float
         RMS distance up to which two outlines of unit area pass for equal; what
         remains of it deforms the tile.
+    turned : bool
+        Whether a tile may be turned onto the one whose place it takes.
     progress : callable
         Given the steps of the assignments.
 
@@ -70,7 +73,7 @@ def recolor(
     """
     tile = np.array([p.tile for p in placements], np.intp)
     used, index = np.unique(tile, return_inverse=True)
-    turn = alignment(contours[used])
+    turn = alignment(contours[used], turned=turned)
     dealt = tile.copy()
     for family in _families(turn.distance, alike):
         places = np.flatnonzero(np.isin(index, family))
@@ -109,17 +112,20 @@ class Alignment(NamedTuple):
     theta: NDArray[np.float64]
 
 
-def alignment(contours: NDArray[np.float64]) -> Alignment:
+def alignment(contours: NDArray[np.float64], *, turned: bool = True) -> Alignment:
     """Find the best turn and numbering of every pair of outlines.
 
     With vertices as complex numbers, the sum of squared distances at numbering
     s is ``|a|^2 + |b|^2 - 2 |c_s|``, where c is the circular correlation of a
     and b, and the turn that reaches it is the angle of ``c_s``: one FFT a pair.
+    Without a turn it is the real part of ``c_s`` that counts.
 
     Parameters
     ----------
     contours : ndarray of shape (m, k, 2), float64
         Equal in arc length, positively oriented, about their centroids.
+    turned : bool
+        Whether outlines may be turned.
     """
     z = contours[..., 0] + 1j * contours[..., 1]
     count, points = z.shape
@@ -129,11 +135,12 @@ def alignment(contours: NDArray[np.float64]) -> Alignment:
     for a in range(count):  # row by row: all pairs at once would need m^2 k numbers
         # np.fft's correlation at s: the sum over i of a_i conj(b_(i+s)).
         c = np.fft.ifft(np.conj(spectrum[a]) * spectrum, axis=1).conj()
-        shift[a] = np.abs(c).argmax(1)
-        best = np.take_along_axis(c, shift[a][:, None], 1)[:, 0]
-        squares = energy[a] + energy - 2 * np.abs(best)
+        fit = np.abs(c) if turned else c.real
+        shift[a] = fit.argmax(1)
+        squares = energy[a] + energy - 2 * fit.max(1)
         distance[a] = np.sqrt(squares.clip(0) / points)
-        theta[a] = np.angle(best)
+        if turned:
+            theta[a] = np.angle(np.take_along_axis(c, shift[a][:, None], 1)[:, 0])
     return Alignment(distance, shift, theta)
 
 

@@ -180,6 +180,7 @@ def _jigsaw_summary(made: "JigsawMosaic") -> str:
             f"overlap {found['overlap']:.1%} ({rigid['overlap']:.1%}), "
             f"deformed by {found['deformation_mean']:.1%} of a tile",
             f"colour difference {found['delta_e_blurred']:.1f} when blurred",
+            *([f"ended early, as asked: {', '.join(made.ended)}"] if made.ended else []),
             f"make it again at another size: smalti render {made.project_file} -o OUT --tile-px N",
         ]
     )

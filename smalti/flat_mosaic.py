@@ -11,21 +11,23 @@ from numpy.typing import NDArray
 
 import smalti
 from smalti.aspect import in_shape, picture_size
-from smalti.core.atomic import accompanied
+from smalti.core.atomic import accompanied, write_bytes
+from smalti.core.color import from_lab
 from smalti.core.errors import printable
 from smalti.core.progress import Progress, Step, silent
 from smalti.core.source import Skipped
 from smalti.core.writers import check_output, write_picture
 from smalti.ground import background_of, check_request, lay_ground
+from smalti.jigsaw.compose import geojson
 from smalti.jigsaw.decorative import decorative, flat_picture, voronoi
 from smalti.jigsaw.frame import Frame
-from smalti.jigsaw.placement import Placement
+from smalti.jigsaw.placement import Placement, scaled
 from smalti.jigsaw.pose import Pose
 from smalti.jigsaw.quality import measure_packing
 from smalti.jigsaw.shapes import POINTS
 from smalti.jigsaw_project import posed, sizes
 from smalti.project import picture_of, picture_text, project_path, project_text, real, whole
-from smalti.request import Jigsaw, Request
+from smalti.request import FLAT_FORMATS, Jigsaw, Request
 from smalti.resources import Stopwatch, peak_mb
 
 _MOST_PX = 100_000
@@ -129,6 +131,15 @@ def make_flat(
         colours=colours,
         background=background_of(request, ground),
     )
+    if request.geometry:
+        factor = max(project.target) / max(project.size)
+        names = [
+            f"#{r:02x}{g:02x}{b:02x}"
+            for r, g, b in np.rint(from_lab(colours).clip(0, 255)).astype(int)
+        ]
+        laid = [scaled(p, factor) for p in project.placements]
+        text = geojson(laid, names, project.target)
+        write_bytes(Path(request.geometry), text.encode())
     output = Path(request.output) if request.output else None
     file = project_path(output) if output else None
     if output and file:
@@ -146,7 +157,7 @@ def render_flat(
 ) -> tuple[int, int]:
     """Draw single-colour tiles into a file; return its width and height, px."""
     width, height = picture_size(project.size, project.target, project.scale)
-    check_output(output, (width, height))
+    check_output(output, (width, height), endings=FLAT_FORMATS)
     request = project.request
     bands = _told(_bands(project), height, progress)
     write_picture(bands, (width, height), output, dpi=request.dpi, quality=request.quality)
@@ -177,7 +188,7 @@ def build_flat(request: Request, data: dict[str, Any], folder: Path) -> FlatProj
     """Make a project of a file's values; for `smalti.project.read_project`."""
     if not isinstance(request, Jigsaw):
         raise TypeError("it is no mosaic of single-colour tiles")
-    check_request(replace(request, output=""))
+    check_request(replace(request, output="", geometry=""))
     size, target, scale = sizes(data)
     laid = data["placements"]
     count = len(laid["contour"])

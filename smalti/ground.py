@@ -1,6 +1,7 @@
 """The ground of a jigsaw: target, containers and colours on the raster that is packed."""
 
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,7 +20,7 @@ from smalti.jigsaw.frame import Frame, find_frame, trimmed
 from smalti.jigsaw.segment import from_labels, from_mask, segment, tidied
 from smalti.jigsaw.size import fine_faces
 from smalti.plan import check, target_file
-from smalti.request import KINDS, Jigsaw
+from smalti.request import FLAT_FORMATS, KINDS, SHAPE_FORMATS, Jigsaw
 
 _TILES = 1200  # enough for a face, few enough that each is a thing
 _RATIO = 4.0  # of the largest tile to the smallest
@@ -91,8 +92,13 @@ def check_request(r: Jigsaw) -> None:
     rotation(r.rotate)
     if r.background not in ("darken", "target"):
         _colour(r.background)
-    if r.output and not r.output.endswith(".svg"):
-        check_output(Path(r.output), (1, 1))  # before the long work, not after
+    read = [os.fspath(target_file(r.target)), r.labels, r.mask, r.edges, r.colors, *r.shapes]
+    if r.output:  # checked before the long work, not after
+        flat = r.kind in ("decorative", "voronoi")
+        check_output(Path(r.output), endings=FLAT_FORMATS if flat else SHAPE_FORMATS, read=read)
+    if r.geometry:
+        endings = (".json", ".geojson")
+        check_output(Path(r.geometry), endings=endings, read=[*read, r.output])
 
 
 def rotation(text: str) -> Literal["free", "upright"] | float:

@@ -1,5 +1,7 @@
 """From the request of a jigsaw image mosaic to the mosaic."""
 
+import math
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
@@ -22,7 +24,7 @@ from smalti.jigsaw.compose import (
 )
 from smalti.jigsaw.contour import filled_window
 from smalti.jigsaw.frame import Frame
-from smalti.jigsaw.pack import Weights, pack
+from smalti.jigsaw.pack import Weights, pack, turn_of
 from smalti.jigsaw.placement import Packed, Placement
 from smalti.jigsaw.pose import placed
 from smalti.jigsaw.quality import measure_likeness, measure_packing
@@ -37,6 +39,7 @@ from smalti.resources import Stopwatch, peak_mb
 
 _VARIETY = 91  # tiles to a use of a shape: with fewer colours fit better, with more it is varied
 _ALIKE = 0.06  # RMS distance of outlines of unit area that may take each other's place
+_LEAST_OVERLAP = 0.05  # with none, tiles come to lie on each other, and are refused for it
 _COMPARED = 2.0  # px of the comparison along a pixel of the raster
 
 
@@ -57,7 +60,7 @@ class JigsawMosaic:
         Mean dE of places to tiles before and after re-dealing equal outlines.
     backtracks : int
     ended : tuple of str
-        Phases that a cancel ended early, with what there was.
+        Phases that a cancel or the time limit ended early, with what there was.
     shapes : int
         Usable shapes in the library.
     skipped : tuple of Skipped
@@ -112,11 +115,19 @@ class JigsawMosaic:
 
 
 class _Heard:
-    """Passes steps on, and remembers which phases were cancelled."""
+    """Passes steps on, and remembers which phases ended early."""
 
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
+    def __init__(self, progress: Progress, *, keep: bool) -> None:
+        self.progress, self.keep = progress, keep
         self.phases: list[str] = []
+
+    def between(self, step: Step) -> None:
+        """Pass on a step of work that cannot end early; what can, does so after a cancel."""
+        try:
+            self(step)
+        except Cancelled:
+            if not self.keep:
+                raise
 
     def __call__(self, step: Step) -> None:
         try:
@@ -149,14 +160,15 @@ def make_jigsaw(
     )
     progress(Step("index", len(library.sources), len(library.sources), "shapes", library))
     lap("index")
-    heard = _Heard(progress)
+    heard = _Heard(progress, keep=request.keep_partial)
     placements, backtracks = _packed(request, ground, library, executor, heard)
     lap("pack")
-    rigid = _measured(request, ground, library, placements, progress)
+    rigid = _measured(request, ground, library, placements, heard.between)
     lap("measure")
 
-    progress(Step("refine", 0, 0, "closing gaps", Packed(tuple(placements))))
-    placements = refined(request, ground, library, placements, heard)
+    heard.between(Step("refine", 0, 0, "closing gaps", Packed(tuple(placements))))
+    if not {"measure", "refine"} & set(heard.phases):
+        placements = refined(request, ground, library, placements, heard)
     lap("refine")
     goals = _place_colours(placements, ground)
     dealt = recolor(
@@ -165,11 +177,12 @@ def make_jigsaw(
         library.lab,
         goals,
         alike=_ALIKE * min(1.0, request.deform),
-        progress=progress,
+        turned=turn_of(rotation(request.rotate)) >= math.pi,
+        progress=heard.between,
     )
-    progress(Step("recolor", 0, 0, "dealing again", Packed(tuple(dealt.placements))))
+    heard.between(Step("recolor", 0, 0, "dealing again", Packed(tuple(dealt.placements))))
     lap("recolor")
-    quality = _measured(request, ground, library, dealt.placements, progress)
+    quality = _measured(request, ground, library, dealt.placements, heard.between)
     lap("measure")
 
     project = project_of(request, ground, library, dealt.placements)
@@ -198,7 +211,7 @@ def weights_of(request: Jigsaw) -> Weights:
     return Weights(
         color=usual.color * request.w_color,
         gap=usual.gap * request.w_gap,
-        overlap=usual.overlap * request.w_overlap,
+        overlap=usual.overlap * max(request.w_overlap, _LEAST_OVERLAP),
         deform=usual.deform * request.w_deform,
         look=usual.look * request.w_look,
     )
@@ -217,6 +230,7 @@ def _packed(
     executor: Executor | None,
     progress: _Heard,
 ) -> tuple[list[Placement], int]:
+    start = time.monotonic()
     placements, backtracks = pack(
         ground.labels,
         ground.goal,
@@ -238,6 +252,8 @@ def _packed(
     )
     if not placements and progress.phases:
         raise Cancelled
+    if request.time_limit is not None and time.monotonic() - start >= request.time_limit:
+        progress.phases.append("pack")
     check(
         bool(placements),
         f"no tile was laid within {request.time_limit:g} s; give a longer --time-limit"

@@ -24,6 +24,7 @@ from smalti.jigsaw.placement import Placement, scaled
 from smalti.jigsaw_project import JigsawProject, jigsaw_text
 from smalti.plan import target_file
 from smalti.project import project_path
+from smalti.request import SHAPE_FORMATS
 
 _LARGE = 20_000_000  # px; what is smaller is drawn anew in seconds
 
@@ -165,7 +166,7 @@ def written(project: JigsawProject, progress: Progress) -> tuple[Path | None, Pa
     request = project.request
     if request.geometry:
         names = [label(s) for s in project.library.sources]
-        text = geojson(_in_target(project), names)
+        text = geojson(_in_target(project), names, project.target)
         write_bytes(Path(request.geometry), text.encode())
     if not request.output:
         return None, None
@@ -186,10 +187,9 @@ def render_jigsaw(
 ) -> tuple[int, int]:
     """Draw a jigsaw into a file; return its width and height, px."""
     size = _size(project)
+    check_output(output, size, endings=SHAPE_FORMATS)
     if output.suffix.lower() == ".svg":
         size = project.target  # drawn in its pixels, at any size
-    else:
-        check_output(output, size)
     _write(project, output, progress)
     return size
 

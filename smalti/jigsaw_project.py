@@ -102,7 +102,7 @@ def build_jigsaw(request: Request, data: dict[str, Any], folder: Path) -> Jigsaw
     """Make a project of a file's values; for `smalti.project.read_project`."""
     if not isinstance(request, Jigsaw):
         raise TypeError("it is no jigsaw")
-    check_request(replace(request, output=""))
+    check_request(replace(request, output="", geometry=""))
     size, target, scale = sizes(data)
     width, height = size
     outlines, laid = data["outlines"], data["placements"]

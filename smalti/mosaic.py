@@ -16,6 +16,7 @@ from smalti.grid_project import GridProject, build_grid
 from smalti.jigsaw_mosaic import JigsawMosaic, make_jigsaw
 from smalti.jigsaw_picture import render_jigsaw
 from smalti.jigsaw_project import JigsawProject, build_jigsaw
+from smalti.plan import check
 from smalti.project import read_project
 from smalti.request import Jigsaw, Photomosaic, Request
 
@@ -80,6 +81,7 @@ def make_mosaic(
         As raised by `progress`; nothing half-written stays.
     """
     if isinstance(request, Jigsaw) and request.kind == "grid":
+        check(not request.geometry, "geometry is of tiles of any shape, not of --kind grid")
         request = _as_photomosaic(request)
     if isinstance(request, Photomosaic):
         return make_photomosaic(request, executor=executor, progress=progress, index=index)

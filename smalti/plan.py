@@ -98,7 +98,8 @@ def make_plan(
     """
     background = check_values(request)
     if request.output:
-        check_output(Path(request.output), (1, 1))  # before the long work, not after
+        read = [os.fspath(target_file(request.target)), request.weight, *request.photos]
+        check_output(Path(request.output), read=read)  # before the long work, not after
     progress(Step("index", 0, 0, "reading the target"))
     target = read_picture(target_file(request.target), background=background).pixels
     library = scan(

@@ -11,6 +11,8 @@ from typing import Any
 
 FORMATS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".dzi", ".html")
 KINDS = ("jigsaw", "decorative", "voronoi", "grid")
+FLAT_FORMATS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".dzi")
+"""The same of a decorative mosaic or Voronoi picture."""
 SHAPE_FORMATS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".dzi", ".html", ".svg")
 VARIANTS = ("mirror", "crops", "turns")
 FEATURES = ("means", "wavelets")

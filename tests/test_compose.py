@@ -157,6 +157,21 @@ def test_darkened() -> None:
     assert darkened(np.zeros((4, 4, 3), np.uint8), 2).max() == 0
 
 
+def test_geojson_ends_at_the_rim(library: ShapeLibrary, rng: np.random.Generator) -> None:
+    placements = scattered(library, rng)
+    width, height = np.concatenate([p.contour for p in placements]).max(axis=0) / 2
+    features = json.loads(geojson(placements, ["a", "b", "c"], (width, height)))["features"]
+    picture = shapely.box(0, 0, width, height)
+    for placement, feature in zip(placements, features, strict=True):
+        polygon = shapely.from_geojson(json.dumps(feature["geometry"]))
+        whole = shapely.Polygon(placement.contour)
+        assert polygon.is_valid
+        assert polygon.exterior.is_ccw
+        if whole.intersects(picture):
+            assert picture.buffer(1e-5).covers(polygon)
+            assert polygon.area <= whole.intersection(picture).area + 1e-3
+
+
 def test_svg_and_geojson_hold_every_contour(
     library: ShapeLibrary, rng: np.random.Generator
 ) -> None:
@@ -165,7 +180,7 @@ def test_svg_and_geojson_hold_every_contour(
     root = ET.fromstring(svg(placements, library, size=(300, 240), names=names))
     assert root.get("viewBox") == "0 0 300 240"
     paths = [element for element in root if element.tag.endswith("path")]
-    features = json.loads(geojson(placements, names))["features"]
+    features = json.loads(geojson(placements, names, (300, 240)))["features"]
     for placement, path, feature in zip(placements, paths, features, strict=True):
         drawn_points = [point.split() for point in (path.get("d") or "")[1:-1].split("L")]
         np.testing.assert_allclose(np.array(drawn_points, float), placement.contour, atol=0.006)

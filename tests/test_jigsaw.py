@@ -91,7 +91,7 @@ def test_contours_are_written_in_target_pixels(made: JigsawMosaic, scene: Path) 
         assert set(feature["properties"]) >= {"tile", "container", "theta", "scale", "x", "y"}
         shape = shapely.Polygon(feature["geometry"]["coordinates"][0])
         assert shape.is_valid
-        assert shapely.box(-12, -12, 252, 172).contains(shape)
+        assert shapely.box(0, 0, 240, 160).covers(shape)
         x, y = shape.centroid.coords[0]
         assert np.hypot(x - feature["properties"]["x"], y - feature["properties"]["y"]) < 12
 
@@ -225,16 +225,16 @@ def test_a_cancel_leaves_nothing(asked: Jigsaw, scene: Path, tmp_path: Path, pha
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("phase", ["pack", "refine"])
+@pytest.mark.parametrize(("phase", "at"), [("pack", 30), ("measure", 1), ("refine", 3)])
 def test_a_cancel_may_keep_what_there_is(
-    asked: Jigsaw, scene: Path, tmp_path: Path, phase: str
+    asked: Jigsaw, scene: Path, tmp_path: Path, phase: str, at: int
 ) -> None:
     heard = 0
 
     def cancel(step: Step) -> None:
         nonlocal heard
         heard += step.phase == phase
-        if step.phase == phase and heard == (30 if phase == "pack" else 3):
+        if step.phase == phase and heard == at:
             raise Cancelled
 
     kept = make_mosaic(
@@ -245,6 +245,8 @@ def test_a_cancel_may_keep_what_there_is(
     assert isinstance(kept, JigsawMosaic)
     assert kept.ended == (phase,)
     assert kept.quality["invalid"] == 0
+    rigid, final = (found["coverage"] for found in (kept.rigid, kept.quality))
+    assert final == pytest.approx(rigid) if phase == "measure" else final > rigid
     tiles = len(kept.project.placements)
     assert 20 <= tiles < 40 if phase == "pack" else tiles > 50
     with Image.open(tmp_path / "m.png") as picture:
@@ -272,15 +274,81 @@ def test_a_damaged_project_is_refused(made: JigsawMosaic, scene: Path, tmp_path:
             render_project(tmp_path / "p.json", tmp_path / "m.png")
 
 
+@pytest.mark.parametrize(
+    ("rotate", "most"), [("upright", 0.0), ("15", np.radians(15)), ("0", 0.0)], ids=str
+)
+def test_no_tile_is_turned_farther_than_asked(
+    asked: Jigsaw, scene: Path, rotate: str, most: float
+) -> None:
+    turned = pack(replace(asked, rotate=rotate, tiles=40), scene).project.placements
+    assert max(abs(p.pose.theta) for p in turned) <= most + 1e-9
+    assert len(turned) > 30
+
+
+@pytest.mark.parametrize("change", [{"size_ratio": 1.0}, {"w_overlap": 0.0}], ids=str)
+def test_the_ends_of_what_may_be_asked_still_fill(
+    asked: Jigsaw, scene: Path, change: dict[str, Any]
+) -> None:
+    made = pack(replace(asked, tiles=40, **change), scene)
+    assert len(made.project.placements) > 30
+    assert made.quality["coverage"] > 0.9
+
+
+def test_a_time_limit_that_ends_the_packing_is_told(asked: Jigsaw, scene: Path) -> None:
+    assert pack(replace(asked, tiles=3000, time_limit=2.0), scene).ended == ("pack",)
+
+
+@pytest.mark.parametrize("read", ["target", "labels", "mask", "edges", "colors", "shapes"])
+@pytest.mark.parametrize("write", ["output", "geometry"])
+def test_nothing_that_is_read_is_written_over(
+    asked: Jigsaw, tmp_path: Path, read: str, write: str
+) -> None:
+    file = tmp_path / ("m.png" if write == "output" else "m.json")
+    file.write_bytes(b"needed")
+    link = tmp_path / file.with_stem("link").name
+    link.symlink_to(file)
+    change: dict[str, Any] = {read: (str(link),) if read == "shapes" else str(link)}
+    change[write] = str(file)
+    with pytest.raises(BadInput, match="it is read for this mosaic"):
+        make_mosaic(replace(asked, **change))
+    assert file.read_bytes() == b"needed"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"output": "gone/m.svg"},
+        {"geometry": "gone/m.json"},
+        {"geometry": "m.png"},
+        {"output": "m.html", "kind": "voronoi"},
+        {"output": "m.svg", "kind": "decorative"},
+        {"geometry": "m.json", "kind": "grid"},
+    ],
+    ids=str,
+)
+def test_what_cannot_be_written_is_told_at_once(
+    asked: Jigsaw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    steps: list[Step] = []
+    with pytest.raises(BadInput, match=r"cannot write|of tiles of any shape"):
+        make_mosaic(replace(asked, **change), progress=steps.append)
+    assert not steps
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("kind", ["decorative", "voronoi"])
 def test_tiles_of_one_colour_need_no_shapes(asked: Jigsaw, tmp_path: Path, kind: str) -> None:
-    out = tmp_path / "m.png"
-    made = make_mosaic(replace(asked, kind=kind, shapes=(), tiles=200, output=str(out)))
+    out, geometry = tmp_path / "m.png", tmp_path / "m.geojson"
+    asked = replace(asked, kind=kind, shapes=(), tiles=200)
+    made = make_mosaic(replace(asked, output=str(out), geometry=str(geometry)))
     assert isinstance(made, FlatMosaic)
     assert 180 <= len(made.project.placements) <= 200
     assert made.quality["coverage"] > 0.7
     assert made.quality["overlap"] < 0.05
+    assert len(json.loads(geometry.read_text())["features"]) == len(made.project.placements)
     json.dumps(made.report(), allow_nan=False)
+    geometry.unlink()
     render_project(project_path(out), tmp_path / "again.png")
     assert (tmp_path / "again.png").read_bytes() == out.read_bytes()
     size = render_project(project_path(out), tmp_path / "large.png", tile_px=40)

@@ -68,6 +68,16 @@ def test_colours_fit_best_overall_and_outlines_stay() -> None:
         assert np.allclose(placed(contours[new.tile], new.pose), new.contour, atol=1e-6)
 
 
+def test_upright_tiles_stay_upright() -> None:
+    places, contours, lab = scene()
+    found = recolor(places, contours, lab, lab[[2, 0, 1, 0]], turned=False)
+    # The second is the first turned: only the third, renumbered, may take its place.
+    assert [p.tile for p in found.placements] == [2, 1, 0, 3]
+    for old, new in zip(places, found.placements, strict=True):
+        assert new.pose.theta == old.pose.theta
+        assert np.allclose(placed(contours[new.tile], new.pose), new.contour, atol=1e-6)
+
+
 def test_every_tile_is_used_as_often_as_before() -> None:
     places, contours, lab = scene()
     twice = [*places, *places]

@@ -93,7 +93,7 @@ smalti.add_command(view)
     metavar="OUT",
     type=click.Path(path_type=Path),
     required=True,
-    help=f"What to write: {' '.join(FORMATS)}.",
+    help=f"What to write: {' '.join(FORMATS)}, or .svg of a jigsaw.",
 )
 @click.option(
     "--tile-px", type=click.IntRange(1, 10_000), help="Width of a tile.  [default: as before]"

@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,10 +22,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from smalti import Photomosaic, make_mosaic
+from smalti import Jigsaw, Photomosaic, make_mosaic
 from smalti.core.progress import Step
 from smalti.forecast import forecast
-from smalti.request import from_json, to_json
+from smalti.jigsaw_forecast import forecast_jigsaw
+from smalti.request import Request, from_json, to_json
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 PAGE = Path(__file__).parent.parent / "docs" / "bench-forecast.md"
@@ -46,6 +48,23 @@ INSTANCES: list[tuple[str, str, dict[str, Any]]] = [
     ("panda", "16000", {"output": "m.jpg", "cells": 900, "detail": 18}),  # by short lists
 ]
 
+# Target, and how a jigsaw of 1,300 shapes is made of it.
+JIGSAWS: list[tuple[str, dict[str, Any]]] = [
+    ("panda", {"output": "m.jpg", "tiles": 300}),
+    ("panda", {"output": "m.png", "tiles": 1370}),
+    ("panda", {"output": "m.jpg", "tiles": 4000}),
+    ("scarlet-macaw", {"output": "m.jpg"}),
+    ("", {"output": "m.png", "tiles": 40, "mask": "shape-3", "width": 900}),
+    ("panda", {"output": "m.jpg", "tiles": 600, "deform": 0.0}),
+    ("panda", {"output": "m.jpg", "tiles": 600, "width": 7500}),
+    ("scarlet-macaw", {"output": "m.png", "tiles": 400, "width": 7500}),
+    ("panda", {"output": "m.svg", "tiles": 1000}),
+    ("panda", {"output": "m.jpg", "tiles": 500, "candidates": "hashing"}),
+    ("mona-lisa", {"output": "m.webp", "tiles": 500, "width": 8000}),
+    ("starry-night", {"output": "m.html", "tiles": 700}),
+    ("coffee", {"output": "m.png", "tiles": 900, "reuse": 1, "rotate": "upright"}),
+]
+
 
 def main(argv: Sequence[str]) -> None:
     """Measure every instance, and write docs/bench-forecast.md.
@@ -62,7 +81,7 @@ def main(argv: Sequence[str]) -> None:
     if asked.child:
         _child(*asked.child)
         return
-    rows = []
+    rows, jigsaws = [], []
     with tempfile.TemporaryDirectory() as folder:
         prepare(Path(folder))
         trial(Path(folder), *INSTANCES[0])  # compiles what no run has yet, and counts for nothing
@@ -70,8 +89,13 @@ def main(argv: Sequence[str]) -> None:
             row = trial(Path(folder), target, photos, how)
             rows.append(row)
             print(json.dumps(row) if asked.raw else _line(row), flush=True)
+        jigsaw_trial(Path(folder), *JIGSAWS[0])  # compiles, and indexes the shapes
+        for target, how in JIGSAWS:
+            row = jigsaw_trial(Path(folder), target, how)
+            jigsaws.append(row)
+            print(json.dumps(row) if asked.raw else _line(row), flush=True)
     if not asked.raw:
-        PAGE.write_text(_page(rows), encoding="utf-8")
+        PAGE.write_text(_page(rows, jigsaws), encoding="utf-8")
 
 
 def prepare(folder: Path) -> None:
@@ -94,15 +118,36 @@ def prepare(folder: Path) -> None:
 def trial(folder: Path, target: str, photos: str, how: dict[str, Any]) -> dict[str, Any]:
     """Forecast one mosaic, then make it, each in a process of its own."""
     library = str(folder / photos if photos == "files" else folder / f"{photos}.npz")
-    out = folder / "out"
-    out.mkdir(exist_ok=True)
     request = Photomosaic(
         target=str(DATA / "targets" / f"{target}.jpg"),
         photos=(library,),
-        **{**how, "output": str(out / how["output"])},
+        **{**how, "output": str(_out(folder) / how["output"])},
     )
-    env = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "SMALTI_CACHE": str(folder / "cache")}
-    found: dict[str, Any] = {"target": target, "photos": photos, **how}
+    return {"target": target, "photos": photos, **how, **_both(folder, request)}
+
+
+def jigsaw_trial(folder: Path, target: str, how: dict[str, Any]) -> dict[str, Any]:
+    """Forecast one jigsaw, then make it, each in a process of its own."""
+    named = {**how, "output": str(_out(folder) / how["output"])}
+    file = DATA / "targets" / f"{target}.jpg"
+    if "mask" in how:
+        file = DATA / "containers" / f"{how['mask']}.png"
+        named["mask"] = str(file)
+    request = Jigsaw(target=str(file), shapes=(str(DATA / "shapes-dev.zip"),), **named)
+    return {"target": target or how["mask"], **how, **_both(folder, request)}
+
+
+def _out(folder: Path) -> Path:
+    out = folder / "out"
+    out.mkdir(exist_ok=True)
+    return out
+
+
+def _both(folder: Path, request: Request) -> dict[str, Any]:
+    """Return the forecast of a mosaic, and what making it took."""
+    out, found = _out(folder), dict[str, Any]()
+    one = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")}
+    env = {**os.environ, **one, "SMALTI_CACHE": str(folder / "cache")}
     for what in ("forecast", "make"):
         before = _cpu_of_children()
         run = subprocess.run(
@@ -112,16 +157,15 @@ def trial(folder: Path, target: str, photos: str, how: dict[str, Any]) -> dict[s
         found[what] = json.loads(run.stdout)
         found[what]["cpu"] = _cpu_of_children() - before
     found["make"]["disk_mb"] = sum(f.stat().st_size for f in out.rglob("*") if f.is_file()) / 1e6
-    for file in out.iterdir():
-        file.unlink()
+    shutil.rmtree(out)
     return found
 
 
 def _child(what: str, text: str) -> None:
     request = from_json(text)
-    assert isinstance(request, Photomosaic)
     if what == "forecast":
-        print(json.dumps(forecast(request).report()))
+        ahead = forecast_jigsaw(request) if isinstance(request, Jigsaw) else forecast(request)
+        print(json.dumps(ahead.report()))
         return
     phases: dict[str, float] = {}
     phase, since = "start", 0.0
@@ -146,9 +190,15 @@ def _cpu_of_children() -> float:
 def _line(row: dict[str, Any]) -> str:
     ahead, made = row["forecast"], row["make"]
     ending = Path(row["output"]).suffix
+    known = ("photos", "deform", "candidates", "reuse")
+    named = [
+        f"{row[name]}" if name == "photos" else f"{name} {row[name]}"
+        for name in known
+        if name in row
+    ]
     parts = [
-        f"{row['target']}, {row['photos']}",
-        f"{ahead['cells']:,}",
+        ", ".join([row["target"], *named]),
+        f"{ahead['cells' if 'cells' in ahead else 'tiles']:,}",
         f"{ahead['width']} x {ahead['height']} {ending}",
     ]
     for name, actual in (
@@ -160,7 +210,7 @@ def _line(row: dict[str, Any]) -> str:
     return "| " + " | ".join(parts) + " |"
 
 
-def _page(rows: list[dict[str, Any]]) -> str:
+def _page(rows: list[dict[str, Any]], jigsaws: list[dict[str, Any]]) -> str:
     lines = [
         "# Forecast and reality",
         "",
@@ -173,7 +223,27 @@ def _page(rows: list[dict[str, Any]]) -> str:
         "| --- | ---: | --- | ---: | ---: | ---: |",
         *(_line(row) for row in rows),
         "",
+        _worst(rows),
+        "",
+        *_jigsaws(jigsaws),
     ]
+    return "\n".join(lines)
+
+
+def _jigsaws(rows: list[dict[str, Any]]) -> list[str]:
+    return [
+        "The same of `smalti jigsaw --dry-run`, with 1,300 shapes already indexed.",
+        "",
+        "| target | tiles | picture | CPU s | MB of memory | MB of disk |",
+        "| --- | ---: | --- | ---: | ---: | ---: |",
+        *(_line(row) for row in rows),
+        "",
+        _worst(rows),
+        "",
+    ]
+
+
+def _worst(rows: list[dict[str, Any]]) -> str:
     worst = {
         name: max(
             abs(row["forecast"][name] / row["make"]["cpu" if name == "seconds" else name] - 1)
@@ -181,11 +251,7 @@ def _page(rows: list[dict[str, Any]]) -> str:
         )
         for name in ("seconds", "memory_mb", "disk_mb")
     }
-    return "\n".join(
-        [
-            *lines,
-            f"Worst: CPU seconds {worst['seconds']:.0%}, memory {worst['memory_mb']:.0%}, "
-            f"disk {worst['disk_mb']:.0%}.",
-            "",
-        ]
+    return (
+        f"Worst: CPU seconds {worst['seconds']:.0%}, memory {worst['memory_mb']:.0%}, "
+        f"disk {worst['disk_mb']:.0%}."
     )

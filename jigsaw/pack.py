@@ -35,7 +35,7 @@ from smalti.jigsaw.size import wanted_sizes
 
 Floats = NDArray[np.float64]
 
-__all__ = ["Weights", "pack"]
+__all__ = ["Weights", "check_enough", "pack"]
 
 _RIP_UPS, _MOST = 105, 3.0  # places filled anew, in all and for each tile at most
 _SPARED = 0.05  # for each tile fewer: of a large mosaic's nobody sees every one
@@ -61,6 +61,7 @@ def pack(
     progress: Progress = silent,
     time_limit: float | None = None,
     keep_partial: bool = False,
+    part_of: int | None = None,
 ) -> tuple[list[Placement], int]:
     """Fill every container with tiles, moved, turned and scaled but not deformed.
 
@@ -99,6 +100,8 @@ def pack(
     keep_partial : bool
         The first `Cancelled` that `progress` raises ends the packing, as the time
         limit would, instead of losing it.
+    part_of : int, optional
+        Tiles of the mosaic that this is a sample of, to be packed as carefully as it would be.
 
     Returns
     -------
@@ -112,14 +115,7 @@ def pack(
         If the library is empty or `reuse` times its groups are fewer than `tiles`.
     """
     weights = weights or Weights()
-    groups = int(library.group.max()) + 1 if len(library.group) else 0
-    if groups == 0:
-        raise BadInput("the library holds no shape: give clip art with a transparent ground")
-    if reuse is not None and reuse * groups < tiles:
-        raise BadInput(
-            f"{groups} different shapes used {reuse} times each make fewer than {tiles} tiles: "
-            "allow more reuse, or add shapes"
-        )
+    groups = check_enough(library, tiles, reuse)
     filled = labels >= 0
     if not filled.any():
         return [], 0
@@ -155,7 +151,7 @@ def pack(
         task = partial(
             fill,
             rules=rules,
-            effort=float(np.clip(_RIP_UPS / tiles - _SPARED, 0, _MOST)),
+            effort=float(np.clip(_RIP_UPS / (part_of or tiles) - _SPARED, 0, _MOST)),
             watch=watch,
         )
         each = partial(_each, task=task, tiles=tiles, executor=executor, progress=shown)
@@ -186,6 +182,19 @@ def pack(
                         laid[k] = []
                     laid[int(mine.argmax())] = placements
     return _joined(laid, np.ones(len(laid), bool)), backtracks
+
+
+def check_enough(library: ShapeLibrary, tiles: int, reuse: int | None) -> int:
+    """Return how many shapes differ; raise BadInput if so many tiles cannot be made of them."""
+    groups = int(library.group.max()) + 1 if len(library.group) else 0
+    if groups == 0:
+        raise BadInput("the library holds no shape: give clip art with a transparent ground")
+    if reuse is not None and reuse * groups < tiles:
+        raise BadInput(
+            f"{groups} different shapes used {reuse} times each make fewer than {tiles} tiles: "
+            "allow more reuse, or add shapes"
+        )
+    return groups
 
 
 def _joined(laid: list[list[Placement]], which: NDArray[np.bool_]) -> list[Placement]:

@@ -55,7 +55,6 @@ def _weight(name: str, meaning: str) -> Option:
     "-o",
     "--output",
     metavar="OUT",
-    required=True,
     help=f"What to write: {' '.join(SHAPE_FORMATS)}.",
 )
 @text("--geometry", "FILE", "GeoJSON of every contour, in target pixels.")
@@ -108,10 +107,13 @@ def _weight(name: str, meaning: str) -> Option:
 @dpi_option
 @quality_option
 @seed_option
+@flag("--dry-run", "Say what would be made; write nothing.")
 @strict_option
 @cluster_option
 @with_common
 def jigsaw(
+    output: str | None,
+    dry_run: bool,
     cluster: str,
     jobs: int | None,
     as_json: bool,
@@ -129,7 +131,17 @@ def jigsaw(
     then slightly deformed to close gaps and overlaps. Tile colours move 6/10 of the way
     to those of their place, at most 25 dE (--adjust).
     """
-    request = Jigsaw(**asked)
+    if not output and not dry_run:
+        raise click.UsageError("say what to write: -o mosaic.jpg, or -o mosaic.html to zoom into")
+    request = Jigsaw(output=output or "", **asked)
+    if dry_run:
+        from smalti.jigsaw_forecast import forecast_jigsaw
+
+        ahead = run_job(lambda **how: forecast_jigsaw(request, **how), jobs, quiet, cluster=cluster)
+        report.tell(
+            ahead.report(), report.jigsaw_forecast_text(ahead), as_json=as_json, quiet=quiet
+        )
+        return
     if watch:
         if request.kind != "jigsaw":
             raise click.UsageError(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from smalti.flat_mosaic import FlatMosaic
     from smalti.forecast import Forecast
     from smalti.grid_mosaic import GridMosaic
+    from smalti.jigsaw_forecast import JigsawForecast
     from smalti.jigsaw_mosaic import JigsawMosaic
     from smalti.mosaic import Mosaic
     from smalti.supply import Supply
@@ -198,16 +199,34 @@ def forecast_text(ahead: "Forecast") -> str:
         )
     elif request.brick:
         cells = f"{v['cells']:,} cells laid like bricks"
-    print_size = f"{v['width_cm']} x {v['height_cm']} cm at {request.dpi:g} dpi"
     return "\n".join(
         [
             f"grid    {cells}",
             f"photos  {v['photos']:,}, {v['different']:,} of them different, {use}",
-            f"size    {v['width']} x {v['height']} px, {print_size}",
-            f"needs   about {v['memory_mb']:,} MB of memory, {v['disk_mb']:,} MB of disk, "
-            f"{v['seconds']:,} s of one core",
+            *_size_and_needs(v, request.dpi),
         ]
     )
+
+
+def jigsaw_forecast_text(ahead: "JigsawForecast") -> str:
+    """Tell what a request of a jigsaw would make."""
+    v = ahead.report()
+    return "\n".join(
+        [
+            f"tiles   about {v['tiles']:,} in {v['containers']:,} containers",
+            f"shapes  {v['shapes']:,}",
+            *_size_and_needs(v, ahead.request.dpi),
+        ]
+    )
+
+
+def _size_and_needs(v: dict[str, Any], dpi: float) -> list[str]:
+    return [
+        f"size    {v['width']} x {v['height']} px, "
+        f"{v['width_cm']} x {v['height_cm']} cm at {dpi:g} dpi",
+        f"needs   about {v['memory_mb']:,} MB of memory, {v['disk_mb']:,} MB of disk, "
+        f"{v['seconds']:,} s of one core",
+    ]
 
 
 def supply_text(supply: "Supply") -> str:

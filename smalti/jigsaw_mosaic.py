@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import smalti
-from smalti.aspect import in_shape
+from smalti.aspect import in_shape, picture_size
 from smalti.core.errors import Cancelled, printable
 from smalti.core.library import default_index
 from smalti.core.progress import Progress, Step, silent
@@ -160,8 +160,22 @@ def make_jigsaw(
     )
     progress(Step("index", len(library.sources), len(library.sources), "shapes", library))
     lap("index")
+    return fill_ground(request, ground, library, lap, executor=executor, progress=progress)
+
+
+def fill_ground(
+    request: Jigsaw,
+    ground: Ground,
+    library: ShapeLibrary,
+    lap: Stopwatch,
+    *,
+    executor: Executor | None = None,
+    progress: Progress = silent,
+    part_of: Ground | None = None,
+) -> JigsawMosaic:
+    """Make the mosaic on a ground; a sample as the mosaic would be made that it is `part_of`."""
     heard = _Heard(progress, keep=request.keep_partial)
-    placements, backtracks = _packed(request, ground, library, executor, heard)
+    placements, backtracks = _packed(request, ground, library, executor, heard, part_of)
     lap("pack")
     rigid = _measured(request, ground, library, placements, heard.between)
     lap("measure")
@@ -186,7 +200,8 @@ def make_jigsaw(
     lap("measure")
 
     project = project_of(request, ground, library, dealt.placements)
-    output, project_file = written(project, progress)
+    whole = None if part_of is None else pixels_of(part_of, project.scale)
+    output, project_file = written(project, progress, part_of=whole)
     lap("render")
     return JigsawMosaic(
         project=project,
@@ -203,6 +218,12 @@ def make_jigsaw(
         output=output,
         project_file=project_file,
     )
+
+
+def pixels_of(ground: Ground, scale: float) -> tuple[int, int]:
+    """Return the width and height of the picture, px, at so many along a pixel of the ground."""
+    height, width = ground.labels.shape
+    return picture_size((width, height), ground.target, scale)
 
 
 def weights_of(request: Jigsaw) -> Weights:
@@ -229,6 +250,7 @@ def _packed(
     library: ShapeLibrary,
     executor: Executor | None,
     progress: _Heard,
+    part_of: Ground | None,
 ) -> tuple[list[Placement], int]:
     start = time.monotonic()
     placements, backtracks = pack(
@@ -249,6 +271,7 @@ def _packed(
         progress=progress,
         time_limit=request.time_limit,
         keep_partial=request.keep_partial,
+        part_of=None if part_of is None else part_of.tiles,
     )
     if not placements and progress.phases:
         raise Cancelled

@@ -1,5 +1,6 @@
 """A packed jigsaw as a picture: in bands, in part, by containers; and written to files."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -161,8 +162,13 @@ def _unmultiplied(seen: NDArray[np.float32]) -> NDArray[np.uint8]:
     return (np.dstack([colour, seen[..., 3]]) * 255 + 0.5).clip(0, 255).astype(np.uint8)
 
 
-def written(project: JigsawProject, progress: Progress) -> tuple[Path | None, Path | None]:
-    """Write all that the request asks for; return the files of picture and project."""
+def written(
+    project: JigsawProject, progress: Progress, *, part_of: tuple[int, int] | None = None
+) -> tuple[Path | None, Path | None]:
+    """Write all that the request asks for; return the files of picture and project.
+
+    A sample is written as the picture would be that it is `part_of`, px.
+    """
     request = project.request
     if request.geometry:
         names = [label(s) for s in project.library.sources]
@@ -171,30 +177,42 @@ def written(project: JigsawProject, progress: Progress) -> tuple[Path | None, Pa
     if not request.output:
         return None, None
     output = Path(request.output)
-    return output, save(project, output, progress)
+    return output, save(project, output, progress, part_of=part_of)
 
 
-def save(project: JigsawProject, output: Path, progress: Progress = silent) -> Path:
+def save(
+    project: JigsawProject,
+    output: Path,
+    progress: Progress = silent,
+    *,
+    part_of: tuple[int, int] | None = None,
+) -> Path:
     """Write a picture and the project beside it; return the project's file."""
     file = project_path(output)
     with accompanied(file, jigsaw_text(project, output.absolute().parent).encode("ascii")):
-        render_jigsaw(project, output, progress=progress)
+        render_jigsaw(project, output, progress=progress, part_of=part_of)
     return file
 
 
 def render_jigsaw(
-    project: JigsawProject, output: Path, *, progress: Progress = silent
+    project: JigsawProject,
+    output: Path,
+    *,
+    progress: Progress = silent,
+    part_of: tuple[int, int] | None = None,
 ) -> tuple[int, int]:
     """Draw a jigsaw into a file; return its width and height, px."""
     size = _size(project)
     check_output(output, size, endings=SHAPE_FORMATS)
     if output.suffix.lower() == ".svg":
         size = project.target  # drawn in its pixels, at any size
-    _write(project, output, progress)
+    _write(project, output, progress, part_of or size)
     return size
 
 
-def _write(project: JigsawProject, output: Path, progress: Progress) -> None:
+def _write(
+    project: JigsawProject, output: Path, progress: Progress, part_of: tuple[int, int]
+) -> None:
     request, names = project.request, [label(s) for s in project.library.sources]
     if output.suffix.lower() == ".svg":
         text = svg(
@@ -206,11 +224,14 @@ def _write(project: JigsawProject, output: Path, progress: Progress) -> None:
         )
         write_bytes(output, text.encode())
         return
-    with _drawn(project, output, progress) as rows:
+    with _drawn(project, output, progress, part_of) as rows:
         if output.suffix.lower() == ".html":
             _write_page(project, rows, output, names)
         else:
-            write_picture(rows, _size(project), output, dpi=request.dpi, quality=request.quality)
+            size = _size(project)
+            write_picture(
+                rows, size, output, dpi=request.dpi, quality=request.quality, part_of=part_of
+            )
 
 
 def _write_page(
@@ -242,11 +263,11 @@ def _write_page(
 
 @contextmanager
 def _drawn(
-    project: JigsawProject, output: Path, progress: Progress
+    project: JigsawProject, output: Path, progress: Progress, part_of: tuple[int, int]
 ) -> Iterator[Iterator[NDArray[np.uint8]]]:
     """Draw the bands, those of a large picture from where a killed run left off."""
     width, height = _size(project)
-    if width * height < _LARGE:
+    if math.prod(part_of) < _LARGE:
         yield bands(project, progress)
         return
     key = fingerprint(jigsaw_text(project, output.absolute().parent), project.library.sources)

@@ -3,18 +3,20 @@
 import os
 import sys
 import time
+from collections.abc import Callable
 
 
 class Stopwatch:
-    """Wall seconds by phase: each call ends one."""
+    """Seconds by phase, of the wall or of another clock: each call ends one."""
 
-    def __init__(self) -> None:
-        self._begin = self._last = time.perf_counter()
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._begin = self._last = clock()
         self._seconds: dict[str, float] = {}
 
     def __call__(self, phase: str) -> None:
         """End a phase."""
-        now = time.perf_counter()
+        now = self._clock()
         self._seconds[phase] = self._seconds.get(phase, 0.0) + now - self._last
         self._last = now
 

@@ -204,6 +204,25 @@ def test_dry_run_writes_nothing(target: Path, folder_of_photos: Path, tmp_path: 
     assert not out.exists()
 
 
+@pytest.mark.usefixtures("shapes_known")
+def test_dry_run_of_a_jigsaw_writes_nothing(target: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m.jpg"
+    words = ("jigsaw", target, "@demo", "--tiles", "80", "--jobs", "1", "--dry-run")
+    ahead = json.loads(smalti(*words, "-o", out, "--json", "-q").stdout)
+    assert set(ahead) == {
+        *("tiles", "containers", "shapes", "width", "height", "width_cm", "height_cm"),
+        *("memory_mb", "disk_mb", "seconds"),
+    }
+    assert ahead["tiles"] == 80
+    assert ahead["width_cm"] == pytest.approx(ahead["width"] / 300 * 2.54, abs=0.1)
+    said = smalti(*words).stdout
+    assert "about 80 in" in said
+    assert "0.0 MB of disk" in said
+    assert "voronoi" in smalti(*words, "--kind", "voronoi", code=2).stderr
+    assert "say what to write" in smalti("jigsaw", target, "@demo", code=2).stderr
+    assert not list(tmp_path.glob("m*"))
+
+
 def test_small_prints_are_warned_of(target: Path, folder_of_photos: Path, tmp_path: Path) -> None:
     done = smalti("photo", target, folder_of_photos, "-o", tmp_path / "m.jpg", "--width-cm", "4")
     assert "1.3 cm" in done.stderr

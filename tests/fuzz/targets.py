@@ -88,12 +88,13 @@ def folder() -> Path:
     return made
 
 
-def mutated(document: Any, data: bytes) -> Any:
-    """Put hostile values, or other parts of itself, into places of a document."""
-    document = copy.deepcopy(document)
+def mutated(document: Any, data: bytes) -> str:
+    """Put hostile values, or other parts of itself, into places of a document; write it."""
+    changed = copy.deepcopy(document)
     with suppress(RecursionError):  # deeper than this no document can be written
-        _mutate(document, data)
-    return document
+        _mutate(changed, data)
+        return json.dumps(changed)
+    return json.dumps(document)
 
 
 def _mutate(document: Any, data: bytes) -> None:
@@ -157,7 +158,7 @@ def project_values(data: bytes) -> None:
     """Read a project in which some values are not what they were."""
     kind = ("grid", "flat", "jigsaw")[data[0] % 3 if data else 0]
     text = (folder() / f"{kind}.smalti.json").read_text("ascii")
-    project(json.dumps(mutated(json.loads(text), data[1:])).encode())
+    project(mutated(json.loads(text), data[1:]).encode())
 
 
 def request(data: bytes) -> None:
@@ -168,7 +169,7 @@ def request(data: bytes) -> None:
     else:
         asked = Jigsaw(target=target, shapes=("@demo",))
     try:
-        read = from_json(json.dumps(mutated(json.loads(to_json(asked)), data[1:])))
+        read = from_json(mutated(json.loads(to_json(asked)), data[1:]))
     except ValueError as error:
         _refused(error)
         return
@@ -198,7 +199,7 @@ def job(data: bytes) -> None:
         "mask": mask, "areas": [raster], "lines": [[[0, 0], [20, 10.5]]], "jobs": 1,
         "result": "full", "layers": False, "preview": False,
     }  # fmt: skip
-    _job_line(json.dumps(mutated(line, data[1:])).encode())
+    _job_line(mutated(line, data[1:]).encode())
 
 
 def job_line(data: bytes) -> None:

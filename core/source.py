@@ -171,7 +171,7 @@ def expand(photos: Sequence[str]) -> tuple[list[Source], list[Skipped]]:
             folder, name = os.path.split(source.file)
             found.setdefault((real(folder), name, source.part), source)
         if empty:
-            raise BadInput(f"no photos in {printable(photo)}: give {ACCEPTED}")
+            raise BadInput(f"no pictures in {printable(photo)}: give {ACCEPTED}")
     return list(found.values()), skipped
 
 

@@ -1,6 +1,7 @@
 """The whole way, by the library: request in, picture and project out."""
 
 import json
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -163,6 +164,19 @@ def test_cells_of_several_sizes_show_the_target(request_: Photomosaic) -> None:
     target = np.asarray(Image.open(request_.target).resize(made.pixels().shape[1::-1]), float)
     turned = made.pixels()[::-1, ::-1]
     assert np.abs(made.pixels() - target).mean() < 0.7 * np.abs(turned - target).mean()
+
+
+@pytest.mark.parametrize("read", ["target", "photos", "weight"])
+def test_nothing_that_is_read_is_written_over(
+    request_: Photomosaic, tmp_path: Path, read: str
+) -> None:
+    file = tmp_path / "m.png"
+    shutil.copyfile(request_.target, file)
+    before = file.read_bytes()
+    change: dict[str, Any] = {read: (str(file),) if read == "photos" else str(file)}
+    with pytest.raises(BadInput, match="it is read for this mosaic"):
+        make_mosaic(replace(request_, output=str(file), **change))
+    assert file.read_bytes() == before
 
 
 def test_bricks_show_the_target(request_: Photomosaic) -> None:

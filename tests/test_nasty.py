@@ -120,5 +120,5 @@ def test_as_target_each_is_used_or_refused_in_one_line(rows: dict[str, dict[str,
 
 
 def test_a_folder_with_nothing_to_use_is_refused(folder: Path) -> None:
-    with pytest.raises(BadInput, match=r"no photos in .*empty-dir"):
+    with pytest.raises(BadInput, match=r"no pictures in .*empty-dir"):
         scan([str(folder / "empty-dir")])

@@ -191,7 +191,7 @@ def test_broken_archive(tmp_path: Path) -> None:
         expand([str(tmp_path / "x.zip")])
     with zipfile.ZipFile(tmp_path / "y.zip", "w") as file:
         file.writestr("read.me", b"")
-    with pytest.raises(BadInput, match=r"no photos in .*y\.zip"):
+    with pytest.raises(BadInput, match=r"no pictures in .*y\.zip"):
         expand([str(tmp_path / "y.zip")])
 
 

@@ -118,6 +118,7 @@ def forecast_jigsaw(
         As `make_mosaic`, and for kinds other than jigsaw.
     """
     check_request(request)
+    before = peak_mb() or 0.0
     check(
         request.kind == "jigsaw",
         f"--dry-run knows what a jigsaw takes, not --kind {request.kind}: leave one out"
@@ -154,13 +155,14 @@ def forecast_jigsaw(
     known = lap.seconds()["ground"] + _SHAPE_S * len(library.sources)
     measuring = _PIXEL_MB * (ground.labels.size - large.raster)
     gathering = _GATHERED_MB * math.prod(size) if request.output.lower().endswith(".webp") else 0.0
+    peak = peak_mb() or 0.0  # which says nothing of us where other work was larger before
     return JigsawForecast(
         request=request,
         tiles=whole.tiles,
         containers=len(np.unique(ground.labels[ground.labels >= 0])),
         size=size,
         shapes=len(library.sources),
-        memory_mb=max(peak_mb() or 0.0, resident_mb() + max(measuring, gathering)),
+        memory_mb=max(peak if peak > before else 0.0, resident_mb() + max(measuring, gathering)),
         disk_mb=whole.disk_mb + (_OUTLINE_MB * shapes if request.output else 0.0),
         seconds=_START_S + known + loading + whole.packing + whole.finishing,
     )

@@ -71,7 +71,7 @@ def test_more_costs_more(tmp_path: Path, target: str, index: Path) -> None:
     few = forecast_jigsaw(usual, index=index)
     many = forecast_jigsaw(replace(usual, tiles=1200), index=index)
     assert many.seconds > few.seconds
-    assert many.memory_mb > few.memory_mb
+    assert many.memory_mb > few.memory_mb + 100  # whatever this process has done before
     assert many.disk_mb > few.disk_mb
     wide = forecast_jigsaw(replace(usual, width=3000), index=index)
     assert wide.size == (3000, 2000)

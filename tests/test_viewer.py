@@ -38,11 +38,11 @@ from smalti.request import Jigsaw
 Golden = Callable[[NDArray[np.uint8], str], None]
 
 
-def drawn(state: State) -> NDArray[np.uint8]:
+def drawn(state: State, canvas: JigsawCanvas | None = None) -> NDArray[np.uint8]:
     import pygame
 
     surface = pygame.Surface(state.size)
-    JigsawCanvas().draw(state, surface)
+    (canvas or JigsawCanvas()).draw(state, surface)
     return np.asarray(pygame.surfarray.array3d(surface).swapaxes(0, 1))
 
 
@@ -190,6 +190,20 @@ def test_a_gap_is_filled_where_the_pointer_is(packed: State, engine: Engine) -> 
     for _ in range(2):
         engine.ask(Change("undo"))
         told(full, engine, Answer)
+
+
+def test_the_art_is_whole_after_a_change_and_a_look_back(packed: State, engine: Engine) -> None:
+    engine.ask(Change("remove", 5))
+    bare = told(packed, engine, Answer)
+    view = np.s_[: packed.high, : packed.wide]
+    before, after = drawn(packed)[view], drawn(bare)[view]  # each on a canvas of its own
+    assert 0 < (before != after).any(axis=2).mean() < 0.2
+    canvas = JigsawCanvas()
+    first, back, again = (drawn(replace(bare, at=at), canvas) for at in (None, 5, None))
+    assert (first == again).all()
+    assert (first != back).any()
+    engine.ask(Change("undo"))
+    told(bare, engine, Answer)
 
 
 def test_only_the_touched_containers_are_packed_again(packed: State, engine: Engine) -> None:

@@ -21,6 +21,7 @@ from smalti.plugin.viewer.canvas import (
     emptied,
     levels_of,
 )
+from smalti.plugin.viewer.jigsaw_engine import Answer
 from smalti.plugin.viewer.jigsaw_state import JigsawState, shown
 
 _FINEST = 3.0  # px of the kept picture along a pixel of the raster
@@ -35,7 +36,7 @@ class JigsawCanvas(Canvas[JigsawState]):
         super().__init__()
         self._ground: Ground | None = None
         self._labels: object = None
-        self._answer: object = None
+        self._answer: Answer | None = None
         self._drawn: dict[int, Placement] | None = None  # None: something else is
         self._borders = np.empty((0, 2), np.intp)
 
@@ -64,10 +65,12 @@ class JigsawCanvas(Canvas[JigsawState]):
         answer = state.answer
         if answer is self._answer or answer is None:
             return
-        if self._answer is None and answer.undo:
-            self._tiles(state)  # it holds what has changed, and what was there is not drawn
-        left, top, right, bottom = answer.box
-        part = pygame.surfarray.make_surface(answer.picture.swapaxes(0, 1))
+        left, top, right, bottom = box = answer.box
+        if self._answer is None or self._answer.undo + 1 != answer.undo:
+            height, width = state.ground.labels.shape if state.ground else answer.picture.shape[:2]
+            left, top, right, bottom = box = 0, 0, width, height
+        x, y, until, below = (round(edge * answer.scale) for edge in box)
+        part = pygame.surfarray.make_surface(answer.picture[y:below, x:until].swapaxes(0, 1))
         for kept in self.levels:
             x, y = round(left * kept.scale), round(top * kept.scale)
             size = round(right * kept.scale) - x, round(bottom * kept.scale) - y
@@ -166,10 +169,10 @@ class JigsawCanvas(Canvas[JigsawState]):
         tiles = shown(state)
         if not tiles:
             return
-        most = np.percentile([p.energy for p in tiles], 95) + 1e-9
+        least, most = np.percentile([p.energy for p in tiles], (5, 95))  # below 0 where all is well
         veil = pygame.Surface((state.wide, state.high), pygame.SRCALPHA)
         for placement in tiles:
-            share = min(max(placement.energy / most, 0.0), 1.0)
+            share = min(max((placement.energy - least) / max(most - least, 1e-9), 0.0), 1.0)
             points = (placement.contour - (state.view.x, state.view.y)) * state.view.zoom
             pygame.draw.polygon(veil, (*SITE, round(190 * share)), points)
         surface.blit(veil, (0, 0))

@@ -35,7 +35,7 @@ class Answer:
         In pixels of the raster that is packed.
     locked : frozenset of int
     picture : ndarray of shape (H, W, 3), uint8
-        What has changed of it, drawn from the clip art.
+        What has changed of it, drawn from the clip art; a state's is whole.
     box : (int, int, int, int)
         Left, top, right and bottom of that part on the raster, px.
     scale : float

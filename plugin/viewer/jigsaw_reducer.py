@@ -110,7 +110,7 @@ def _answered(state: JigsawState, answer: Answer) -> JigsawState:
     return replace(
         state,
         ground=ground,
-        answer=answer,
+        answer=_whole(state.answer, answer),
         settled=True,
         placements=answer.placements,
         contours=None,
@@ -124,6 +124,18 @@ def _answered(state: JigsawState, answer: Answer) -> JigsawState:
         held=None,
         pose=None,
     )
+
+
+def _whole(before: Answer | None, answer: Answer) -> Answer:
+    """Lay what an answer has drawn over what was drawn before, so that none of it is lost."""
+    if before is None or not answer.undo + answer.redo:  # just made, or opened: drawn as a whole
+        return answer
+    picture = before.picture.copy()
+    left, top = (round(edge * answer.scale) for edge in answer.box[:2])
+    height, width = answer.picture.shape[:2]
+    part = picture[top : top + height, left : left + width]
+    part[:] = answer.picture[: part.shape[0], : part.shape[1]]
+    return replace(answer, picture=picture)
 
 
 def _keyed(state: JigsawState, name: str) -> Outcome:

@@ -19,7 +19,7 @@ from smalti.jigsaw.distance import (
 from smalti.jigsaw.energy import look_ahead_energy
 from smalti.jigsaw.fit import register, scan, shades, weigh
 from smalti.jigsaw.hashing import HashTable, crossed, votes
-from smalti.jigsaw.pose import Pose
+from smalti.jigsaw.pose import Pose, placed
 from smalti.jigsaw.shapes import ShapeLibrary
 from smalti.jigsaw.space import SHALLOW, Choice, Space, around
 
@@ -278,16 +278,29 @@ class Chooser:
         self.used(best, 1)
         return best is not old
 
-    def snapped(self, tile: int, pose: Pose) -> Choice:
-        """Let a tile slide from where it is held to where its springs are shortest."""
+    def snapped(self, tile: int, pose: Pose, *, stiff: bool = False) -> Choice:
+        """Let a tile slide from where it is held to where its springs are shortest.
+
+        Parameters
+        ----------
+        tile : int
+        pose : Pose
+            Where it is held, px of the container.
+        stiff : bool
+            Whether it neither turns nor grows on its way.
+        """
         low, high = self.limits
         want = float(np.clip(pose.scale, low, high))
-        poses = np.array([[pose.theta, want, pose.x, pose.y]])
-        contour = self.library.contours[[tile]]
+        contour, held, turn = self.library.contours[[tile]], pose.theta, self.turn
+        if stiff:  # turned beforehand, and from there not at all
+            contour = placed(contour, Pose(held, 1.0, 0.0, 0.0))
+            low, high, held, turn = want, want, 0.0, 0.0
+        poses = np.array([[held, want, pose.x, pose.y]])
         gap, overlap = self.weights.gap, self.weights.overlap
-        law = np.array([_SPRING * want, gap, overlap, _SIZE_PRIOR, want, low, high, self.turn])
+        law = np.array([_SPRING * want, gap, overlap, _SIZE_PRIOR, want, low, high, turn])
         energy = register(self.space.distance, contour[:, ::2].copy(), poses, law, _STEPS)
         _, places = weigh(self.space.distance, contour, poses)
+        poses[0, 0] += pose.theta - held
         shade = shades(self.goal, self.library.colours[[tile]], self.library.reach[[tile]], poses)
         return Choice(
             float(energy[0] + self.weights.color * shade[0]),

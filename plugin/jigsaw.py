@@ -1,6 +1,6 @@
 """``smalti jigsaw``: the options of a jigsaw image mosaic."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,6 +23,10 @@ from smalti.plugin.options import (
 )
 from smalti.plugin.sections import Sectioned
 from smalti.request import KINDS, SHAPE_FORMATS, Jigsaw
+
+if TYPE_CHECKING:
+    from smalti.jigsaw_mosaic import JigsawMosaic
+    from smalti.mosaic import Mosaic
 
 
 def _weight(name: str, meaning: str) -> Option:
@@ -142,25 +146,35 @@ def jigsaw(
             ahead.report(), report.jigsaw_forecast_text(ahead), as_json=as_json, quiet=quiet
         )
         return
+    made: Mosaic
     if watch:
-        if request.kind != "jigsaw":
-            raise click.UsageError(
-                f"--watch shows a jigsaw being packed, not --kind {request.kind}: leave one out"
-            )
-        from smalti.core.library import default_index
-        from smalti.plugin.viewer.window import view
+        made = _watched(request)
+    else:
+        from smalti.mosaic import make_mosaic
 
-        view(request, index=default_index())
-        return
-    from smalti.mosaic import make_mosaic
-
-    made = run_job(
-        lambda **how: make_mosaic(request, **how),
-        jobs,
-        quiet,
-        cluster=cluster,
-        patient=request.keep_partial,
-    )
+        made = run_job(
+            lambda **how: make_mosaic(request, **how),
+            jobs,
+            quiet,
+            cluster=cluster,
+            patient=request.keep_partial,
+        )
     if not quiet:
         report.warn_skipped(made.skipped, made.output)
     report.tell(made.report(), report.summary(made), as_json=as_json, quiet=quiet)
+
+
+def _watched(request: Jigsaw) -> "JigsawMosaic":
+    """Make a jigsaw in the viewer; Cancelled if the window is closed before it is written."""
+    if request.kind != "jigsaw":
+        raise click.UsageError(
+            f"--watch shows a jigsaw being packed, not --kind {request.kind}: leave one out"
+        )
+    from smalti.core.errors import Cancelled
+    from smalti.core.library import default_index
+    from smalti.plugin.viewer.window import view
+
+    made = view(request, index=default_index())
+    if made is None:
+        raise Cancelled
+    return made

@@ -72,28 +72,44 @@ class Desk:
     def moved(self, number: int, pose: Pose) -> "Desk":
         """Hold a tile in a pose and let it slide to its neighbours' borders.
 
+        A tile that is only moved may turn and grow as they let it; one that is turned or
+        scaled stays so.
+
         Parameters
         ----------
         number : int
             Of the placement.
         pose : Pose
             Where it is held; it stays in its container.
+
+        Raises
+        ------
+        BadInput
+            If the tile is locked.
         """
-        old = self.placements[number]
+        old = self._free(number)
         chooser, container = self._chooser(old.container, without=number)
         x, y = container.corner
-        found = chooser.snapped(old.tile, pose._replace(x=pose.x - x, y=pose.y - y))
+        stiff = pose[:2] != old.pose[:2]
+        found = chooser.snapped(old.tile, pose._replace(x=pose.x - x, y=pose.y - y), stiff=stiff)
         return self._with(number, placement_of(found, container))
 
     def removed(self, number: int) -> "Desk":
-        """Take a tile away; its place stays free."""
+        """Take a tile away, and leave its place free; BadInput if it is locked."""
+        self._free(number)
         rest = self.placements[:number] + self.placements[number + 1 :]
         locked = frozenset(k - (k > number) for k in self.locked if k != number)
         return replace(self, placements=rest, locked=locked)
 
     def exchanged(self, number: int) -> "Desk":
-        """Lay the next best tile in a place; the same desk if no other fits."""
-        old = self.placements[number]
+        """Lay the next best tile in a place; the same desk if no other fits.
+
+        Raises
+        ------
+        BadInput
+            If the tile there is locked.
+        """
+        old = self._free(number)
         chooser, container = self._chooser(old.container, without=number)
         chooser.quota[self.library.group[old.tile]] = 0
         x, y = container.corner
@@ -122,11 +138,17 @@ class Desk:
         return replace(self, placements=(*self.placements, placement_of(found[0], container)))
 
     def ban(self, number: int) -> "Desk":
-        """Lay a shape no more, and something else wherever it lies."""
-        group = int(self.library.group[self.placements[number].tile])
+        """Lay a shape no more, and something else wherever it lies, but for locked tiles.
+
+        Raises
+        ------
+        BadInput
+            If the tile is locked.
+        """
+        group = int(self.library.group[self._free(number).tile])
         desk = replace(self, banned=self.banned | {group})
         for k, placement in enumerate(self.placements):
-            if self.library.group[placement.tile] == group:
+            if self.library.group[placement.tile] == group and k not in self.locked:
                 desk = desk.exchanged(k)
         return desk
 
@@ -238,6 +260,12 @@ class Desk:
         desk = desk_of(self.request, ground, self.library, placements)
         desk = replace(desk, locked=self.locked, banned=self.banned, by_hand=True)
         return desk.repacked(frozenset(touched), self.request, progress)
+
+    def _free(self, number: int) -> Placement:
+        """Return a tile that may be changed."""
+        if number in self.locked:
+            raise BadInput("this tile is locked: unlock it first (L)")
+        return self.placements[number]
 
     def _with(self, number: int, placement: Placement) -> "Desk":
         changed = (*self.placements[:number], placement, *self.placements[number + 1 :])

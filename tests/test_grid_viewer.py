@@ -291,3 +291,22 @@ def test_a_time_lapse_of_the_matching(laid: GridState, tmp_path: Path) -> None:
     with Image.open(tmp_path / "lapse.webp") as picture:
         assert getattr(picture, "n_frames", 1) >= 2
         assert max(picture.size) == 720
+
+
+def test_the_mosaic_before_another_grid_comes_back(
+    laid: GridState, engine: Engine, request_: Photomosaic
+) -> None:
+    locked = wished(replace(laid, selected=5), engine, Key("l"))
+    other = replace(request_, grid=(4, 3))
+    engine.ask(Make(other))
+    coarse = told(GridState(request=other), engine, GridAnswer)
+    back = wished(coarse, engine, Key("ctrl+z"))
+    assert back.request == locked.request
+    assert back.answer is not None
+    assert locked.answer is not None
+    assert (back.answer.photo == locked.answer.photo).all()
+    assert back.answer.locked == {5}
+    assert back.picture is not None
+    assert locked.picture is not None
+    assert (back.picture == locked.picture).all()
+    wished(back, engine, Key("ctrl+z"))  # for the tests that follow

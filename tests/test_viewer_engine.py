@@ -2,13 +2,16 @@
 
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from viewing import PATIENCE_S, play, told
 
+from smalti.core.errors import BadInput
 from smalti.core.progress import Step
 from smalti.plugin.viewer.engine import Engine
-from smalti.plugin.viewer.event import Key, Make, Pace, Said, Told
+from smalti.plugin.viewer.event import Change, Key, Make, Pace, Said, Told
 from smalti.plugin.viewer.jigsaw_engine import Answer
 from smalti.plugin.viewer.jigsaw_reducer import after
 from smalti.plugin.viewer.jigsaw_state import JigsawState as State
@@ -55,11 +58,65 @@ def test_what_was_on_its_way_from_another_mosaic_is_never_seen(
     assert told(state, engine, Answer).answer is not None
 
 
-def test_what_cannot_be_made_is_said(engine: Engine) -> None:
-    engine.ask(Make(Jigsaw(target="/nowhere.png", shapes=("@demo",))))
-    state = told(State(request=Jigsaw(target="", shapes=())), engine, Said)
-    assert "nowhere.png" in state.said
-    assert not state.broken
+def test_the_mosaic_before_another_seed_comes_back(engine: Engine, jigsaw_request: Jigsaw) -> None:
+    engine.ask(Make(jigsaw_request))
+    first = told(State(request=jigsaw_request), engine, Answer)
+    engine.ask(Change("remove", 3))
+    edited = told(first, engine, Answer)
+    fresh, (make, _) = play(edited, Key("r"))
+    assert isinstance(make, Make)
+    assert isinstance(make.request, Jigsaw)
+    engine.ask(Make(replace(make.request, tiles=30)))
+    other = told(fresh, engine, Answer)
+    assert other.ground is not None
+    assert other.ground.labels.shape != (first.ground and first.ground.labels.shape)
+    engine.ask(Change("undo"))
+    back = told(other, engine, Answer)
+    assert [p.pose for p in back.placements] == [p.pose for p in edited.placements]
+    assert back.request == edited.request
+    assert back.ground is not None
+    assert edited.ground is not None
+    assert (back.ground.labels == edited.ground.labels).all()
+    assert back.answer is not None
+    assert edited.answer is not None
+    was = edited.answer.picture.astype(int)  # drawn in two parts
+    assert np.abs(back.answer.picture - was).max() <= 2
+    assert not back.history.news  # how it came to be is told no more
+    engine.ask(Change("redo"))
+    assert len(told(back, engine, Answer).placements) == len(other.placements)
+    engine.ask(Change("redo"))
+    assert told(other, engine, Said).said == "nothing to redo"
+
+
+def test_what_cannot_be_made_leaves_what_was_there(engine: Engine, jigsaw_request: Jigsaw) -> None:
+    engine.ask(Make(jigsaw_request))
+    first = told(State(request=jigsaw_request), engine, Answer)
+    gone = replace(jigsaw_request, target="/nowhere.png")
+    engine.ask(Make(gone))
+    after_that = told(State(request=gone), engine, Answer)
+    assert "nowhere.png" in after_that.said
+    assert after_that.request == jigsaw_request
+    assert [p.pose for p in after_that.placements] == [p.pose for p in first.placements]
+
+
+def test_what_keeps_the_first_mosaic_from_being_made_is_an_error(tmp_path: Path) -> None:
+    engine = Engine(tmp_path / "index.sqlite")
+    try:
+        engine.ask(Make(Jigsaw(target="/nowhere.png", shapes=("@demo",))))
+        assert "nowhere.png" in str(failure(engine))
+    finally:
+        engine.close()
+
+
+def failure(engine: Engine) -> BadInput:
+    """Listen until the engine tells an error."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        for news in engine.news():
+            if isinstance(news, BadInput):
+                return news
+        time.sleep(0.01)
+    raise AssertionError("no error was told")
 
 
 def test_a_crash_of_the_engine_is_a_message(jigsaw_request: Jigsaw, tmp_path: Path) -> None:
@@ -72,7 +129,7 @@ def test_a_crash_of_the_engine_is_a_message(jigsaw_request: Jigsaw, tmp_path: Pa
         engine.ask(Make(jigsaw_request))  # nobody hears it, and nothing happens
         engine.restart()
         engine.ask(Make(Jigsaw(target="/nowhere.png", shapes=("@demo",))))
-        assert "nowhere" in told(state, engine, Said).said
+        assert "nowhere" in str(failure(engine))
     finally:
         engine.close()
     assert not engine._process.is_alive()

@@ -38,7 +38,7 @@ def test_files_are_saved_and_made_again(
     poses = np.array([p.pose for p in opened.placements])
     assert poses == pytest.approx(np.array([p.pose for p in packed.placements]), abs=1e-3)
     engine.ask(Make(replace(project, target=str(file.with_suffix(".json")))))
-    assert "cannot read" in told(packed, engine, Said).said
+    assert "cannot read" in told(packed, engine, Answer).said
     engine.ask(Make(jigsaw_request))  # for the tests that follow
     told(State(request=jigsaw_request), engine, Answer)
 

@@ -90,13 +90,16 @@ def settled(display: str, file: Path) -> np.ndarray:
 
 
 @contextmanager
-def opened(display: str, folder: Path, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
+def opened(
+    display: str, folder: Path, *words: str, door: str = "view"
+) -> Iterator["subprocess.Popen[bytes]"]:
     """Open the viewer on a red disc."""
     target = Image.new("RGB", (240, 160), (40, 70, 160))
     ImageDraw.Draw(target).ellipse((70, 30, 170, 130), fill=(190, 50, 40))
     target.save(folder / "target.png")
     process = subprocess.Popen(
-        [*SMALTI, "view", str(folder / "target.png"), *words],
+        [*SMALTI, door, str(folder / "target.png"), *words],
+        stdout=subprocess.PIPE,
         env={
             **os.environ,
             "DISPLAY": display,
@@ -112,6 +115,8 @@ def opened(display: str, folder: Path, *words: str) -> Iterator["subprocess.Pope
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
 
 
 @pytest.fixture
@@ -224,6 +229,53 @@ def test_closing_in_the_middle_leaves_no_process(
     hand(display, "key", "q")
     assert window.wait(20) == 0
     assert gone(window.pid)
+
+
+def test_what_is_watched_is_written_and_told(
+    shapes_known: None, display: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.png"
+    geometry = tmp_path / "out.geojson"
+    words = ["@demo", "--tiles", "40", "--width", "300", "--watch", "--json", "-o", str(out)]
+    words += ["--geometry", str(geometry)]
+    with opened(display, tmp_path, *words, door="jigsaw") as window:
+        until(display, tmp_path / "shot.png", "it packs", is_packed)
+        assert out.exists()
+        hand(display, "key", "q")
+        said, _ = window.communicate(timeout=20)
+        assert window.returncode == 0
+    assert json.loads(said)["output"] == str(out)
+    assert geometry.exists()
+    with opened(display, tmp_path, *words, "--seed", "3", door="jigsaw") as window:
+        until(display, tmp_path / "shot.png", "it opens", lambda p: p[20:700, 1010:1260].std() > 10)
+        hand(display, "key", "q")
+        assert window.wait(20) == 130  # as if cancelled: it was not written
+    assert "smalti-view.png" not in os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("view", "/nowhere.png"),
+        ("view", "@demo", "--mask", "/nowhere.png"),
+        ("view", "--photo", "@demo", "/nowhere"),
+        ("view", "--seed", "-1"),
+        ("jigsaw", "/nowhere.png", "@demo", "--watch", "-o", "out.png"),
+    ],
+)
+def test_bad_input_closes_the_window_with_a_line(words: tuple[str, ...], tmp_path: Path) -> None:
+    run = subprocess.run(
+        [*SMALTI, *words],
+        env={**os.environ, "SDL_VIDEODRIVER": "dummy", "SMALTI_CACHE": str(tmp_path / "cache")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 2
+    assert len(run.stderr.strip().splitlines()) == 1
+    assert "/nowhere" in run.stderr or "seed is -1" in run.stderr
+    assert os.listdir(tmp_path) in ([], ["cache"])
 
 
 def test_without_a_display_it_says_so(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """The engine of the viewer: a process that makes mosaics, and changes them by hand.
 
 The window never waits for it. It takes wishes and gives back steps, answers and
-failures; a pause is a step it does not come back from. All it tells bears the
-number of the mosaic it is about: what was still on its way when another was asked
-for is never seen. When the window's end of the pipe closes, it ends. What is
-particular to a kind of mosaic is in `jigsaw_engine` and `grid_engine`.
+failures; a pause is a step it does not come back from. What keeps the first mosaic
+from being made is told as the error it is. All it tells bears the number of the
+mosaic it is about: what was still on its way when another was asked for is never
+seen. When the window's end of the pipe closes, it ends. What is particular to a
+kind of mosaic is in `jigsaw_engine` and `grid_engine`.
 """
 
 import math
@@ -13,7 +14,6 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,7 @@ class _Held:
         self.waiting: list[Wish] = []
         self.pace = Pace(0.0)
         self.number = 0  # of the mosaic, in the order they were asked for
-        self.desks: list[Desk] | list[GridDesk] = []
+        self.desks: list[Desk | GridDesk] = []  # all that can be gone back to
         self.at = -1
 
     def wish(self) -> Wish:
@@ -144,7 +144,7 @@ def serve(pipe: "Connection[Any, Any]", index: Path | None) -> None:
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return
         except SmaltiError as error:
-            held.tell(Said(str(error)))
+            held.tell(Said(str(error)) if held.at >= 0 else error)
         except Exception as error:
             traceback.print_exc()
             held.tell(Said(f"{type(error).__name__}: {error}; R starts again"))
@@ -163,55 +163,55 @@ def _do(wish: Wish, held: _Held) -> None:
 
 
 def _make(wish: Make, held: _Held) -> None:
+    """Make a mosaic; the way back leads to the one before, and so does a failure."""
     held.number += 1
-    asked = wish.request
-    if asked.target.endswith(".json"):
-        _open(Path(asked.target), held)
+    asked, quality = wish.request, None
+    new: Desk | GridDesk
+    try:
+        if asked.target.endswith(".json"):
+            new, said = _opened(Path(asked.target), held), "opened"
+        elif isinstance(asked, Photomosaic):
+            new, said = grid_engine.begin(asked, held.index, held.progress), "done"
+        else:
+            new, mosaic = jigsaw_engine.begin(asked, held.index, held.progress)
+            quality, said = mosaic.quality, "done"
+            if mosaic.output:
+                held.tell(mosaic)
+    except SmaltiError as error:
+        if held.at < 0:
+            raise
+        _back(held, None, str(error))
         return
-    request, quality = replace(asked, output=""), None
-    if isinstance(request, Photomosaic):
-        held.desks = [grid_engine.begin(request, held.index, held.progress)]
-    else:
-        desk, quality = jigsaw_engine.begin(request, held.index, held.progress)
-        held.desks = [desk]
-    held.at = 0
-    _answer(held, None, "done", quality)
-    if asked.output:
-        _save(Save(asked.output), held)
-    _get_ready(held)
+    held.desks = [*held.desks[: held.at + 1], new]
+    held.at += 1
+    _answer(held, None, said, quality)
+    if isinstance(new, GridDesk):  # what would delay the first change by hand
+        held.desks[held.at] = new.ready()
 
 
-def _open(file: Path, held: _Held) -> None:
+def _opened(file: Path, held: _Held) -> Desk | GridDesk:
     project = open_project(file)
     if isinstance(project, GridProject):
-        held.desks = [grid_engine.reopen(project, held.index, held.progress)]
-    elif isinstance(project, JigsawProject):
-        held.desks = [jigsaw_engine.reopen(project, held.index, held.progress)]
-    else:
-        raise BadInput(
-            f"{file.name} is the project of another kind of mosaic than the viewer's two: give a "
-            "photomosaic's or a jigsaw's"
-        )
-    held.at = 0
-    _answer(held, None, "opened")
-    _get_ready(held)
-
-
-def _get_ready(held: _Held) -> None:
-    """Do before the first change by hand what would delay it."""
-    first = held.desks[0]
-    if isinstance(first, GridDesk):
-        held.desks = [first.ready()]
+        return grid_engine.reopen(project, held.index, held.progress)
+    if isinstance(project, JigsawProject):
+        return jigsaw_engine.reopen(project, held.index, held.progress)
+    raise BadInput(
+        f"{file.name} is the project of another kind of mosaic than the viewer's two: give a "
+        "photomosaic's or a jigsaw's"
+    )
 
 
 def _change(wish: Change, held: _Held) -> None:
     now = held.desks[held.at]
     if wish.what in ("undo", "redo"):
-        step = -1 if wish.what == "undo" else 1
-        held.at = min(max(held.at + step, 0), len(held.desks) - 1)
-        _answer(held, now, wish.what)
+        at = held.at + (-1 if wish.what == "undo" else 1)
+        if not 0 <= at < len(held.desks):
+            held.tell(Said(f"nothing to {wish.what}"))
+            return
+        held.at = at
+        _back(held, now, wish.what)
         return
-    new: Any
+    new: Desk | GridDesk
     if isinstance(now, GridDesk):
         new = grid_engine.changed(now, wish)
     else:
@@ -222,6 +222,22 @@ def _change(wish: Change, held: _Held) -> None:
     held.desks = [*held.desks[: held.at + 1], new]
     held.at += 1
     _answer(held, now, wish.what)
+
+
+def _back(held: _Held, before: Desk | GridDesk | None, said: str) -> None:
+    """Tell a mosaic that was told before; first what it lies on, if that is another by now."""
+    now = held.desks[held.at]
+    if before is None or _lies_on(now) is not _lies_on(before):
+        kind = grid_engine if isinstance(now, GridDesk) else jigsaw_engine
+        for step in kind.setting(now):
+            held.tell(step)
+        before = None
+    _answer(held, before, said)
+
+
+def _lies_on(desk: Desk | GridDesk) -> object:
+    """Return what all mosaics share that come of one by changes by hand."""
+    return desk.plan.boxes if isinstance(desk, GridDesk) else desk.ground.picture
 
 
 def _answer(held: _Held, before: Any, said: str, quality: dict[str, float] | None = None) -> None:

@@ -107,6 +107,11 @@ def reopen(project: GridProject, index: Path | None, progress: Progress) -> Grid
     return reopened(project, index=index, progress=_Watched(progress))
 
 
+def setting(now: GridDesk) -> tuple[Step]:
+    """Return the step that told what photos are laid on."""
+    return (Step("features", 0, 0, "describing cells and photos", _board(now.plan)),)
+
+
 def changed(now: GridDesk, wish: Change) -> GridDesk:
     """Do what is wished; the same desk if it cannot be done."""
     if not 0 <= wish.number < len(now.laid.photo):

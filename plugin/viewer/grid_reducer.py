@@ -53,7 +53,8 @@ def _stepped(state: GridState, step: Step) -> GridState:
     made = step.made
     if isinstance(made, Board):
         raster = made.grid.columns * UNIT, round(made.grid.rows * UNIT / made.grid.aspect)
-        return fitted(replace(state, board=made, raster=raster))
+        bare = replace(state, history=(), steps=0, answer=None, picture=None, older=None)
+        return fitted(replace(bare, board=made, raster=raster, selected=-1))
     if isinstance(made, Matched):
         return replace(state, history=(*state.history, made), steps=state.steps + 1)
     return state

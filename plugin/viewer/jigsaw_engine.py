@@ -1,7 +1,7 @@
 """What the engine of the viewer does for a jigsaw."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from smalti.ground import Ground
 from smalti.jigsaw.placement import Packed, Placement
 from smalti.jigsaw.shapes import ShapeLibrary
 from smalti.jigsaw_desk import Desk, desk_of, reopened
-from smalti.jigsaw_mosaic import make_jigsaw
+from smalti.jigsaw_mosaic import JigsawMosaic, make_jigsaw
 from smalti.jigsaw_picture import draw_part, render_jigsaw
 from smalti.jigsaw_picture import save as write
 from smalti.jigsaw_project import JigsawProject
@@ -31,6 +31,8 @@ class Answer:
 
     Attributes
     ----------
+    request : Jigsaw
+        As it weighs now.
     placements : tuple of Placement
         In pixels of the raster that is packed.
     locked : frozenset of int
@@ -50,6 +52,7 @@ class Answer:
         How many changes can be taken back, and done again.
     """
 
+    request: Jigsaw
     placements: tuple[Placement, ...]
     locked: frozenset[int]
     picture: NDArray[np.uint8]
@@ -62,27 +65,34 @@ class Answer:
     redo: int
 
 
-def begin(
-    request: Jigsaw, index: Path | None, progress: Progress
-) -> tuple[Desk, dict[str, float] | None]:
-    """Pack a jigsaw, and put it on the desk; measure it."""
+def begin(request: Jigsaw, index: Path | None, progress: Progress) -> tuple[Desk, JigsawMosaic]:
+    """Make a jigsaw, and put it on the desk."""
     made: dict[type, object] = {}
 
     def noting(step: Step) -> None:
         made[type(step.made)] = step.made
         progress(step)
 
-    mosaic = make_jigsaw(replace(request, geometry=""), progress=noting, index=index)
+    mosaic = make_jigsaw(request, progress=noting, index=index)
     ground, library, packed = made[Ground], made[ShapeLibrary], made[Packed]
     assert isinstance(ground, Ground)
     assert isinstance(library, ShapeLibrary)
     assert isinstance(packed, Packed)
-    return desk_of(request, ground, library, packed.placements), mosaic.quality
+    return desk_of(request, ground, library, packed.placements), mosaic
 
 
 def reopen(project: JigsawProject, index: Path | None, progress: Progress) -> Desk:
     """Put a saved jigsaw on the desk."""
     return reopened(project, index=index, progress=progress)
+
+
+def setting(now: Desk) -> tuple[Step, Step]:
+    """Return the steps that told what a jigsaw is packed on, and of."""
+    count = len(now.library.sources)
+    return (
+        Step("segment", 1, 1, "finding containers", now.ground),
+        Step("index", count, count, "shapes", now.library),
+    )
 
 
 def changed(now: Desk, wish: Change, progress: Progress) -> Desk:
@@ -127,6 +137,7 @@ def answer(
     project = now.project()
     scale = min(_DRAWN, math.sqrt(_MOST_PX / math.prod(project.size)))
     return Answer(
+        request=now.request,
         placements=now.placements,
         locked=now.locked,
         picture=draw_part(project, scale, box),

@@ -20,7 +20,7 @@ from smalti.plugin.viewer.event import (
     Wish,
 )
 from smalti.plugin.viewer.jigsaw_engine import Answer
-from smalti.plugin.viewer.jigsaw_state import JigsawState, tile_at
+from smalti.plugin.viewer.jigsaw_state import History, JigsawState, tile_at
 from smalti.plugin.viewer.stage import (
     begun,
     dragged,
@@ -67,7 +67,17 @@ def _stepped(state: JigsawState, step: Step) -> JigsawState:
     if isinstance(made, Ground):
         containers = len(np.unique(made.labels[made.labels >= 0]))
         height, width = made.labels.shape
-        return fitted(replace(state, ground=made, containers=containers, raster=(width, height)))
+        bare = replace(
+            state,
+            history=History(),
+            steps=0,
+            placements=(),
+            answer=None,
+            coverage=(),
+            energies=(),
+            selected=-1,
+        )
+        return fitted(replace(bare, ground=made, containers=containers, raster=(width, height)))
     if isinstance(made, ShapeLibrary):
         return replace(state, library=made)
     if isinstance(made, Packed):
@@ -109,6 +119,7 @@ def _answered(state: JigsawState, answer: Answer) -> JigsawState:
         ground = replace(ground, labels=answer.labels)
     return replace(
         state,
+        request=answer.request,
         ground=ground,
         answer=_whole(state.answer, answer),
         settled=True,
@@ -128,7 +139,7 @@ def _answered(state: JigsawState, answer: Answer) -> JigsawState:
 
 def _whole(before: Answer | None, answer: Answer) -> Answer:
     """Lay what an answer has drawn over what was drawn before, so that none of it is lost."""
-    if before is None or not answer.undo + answer.redo:  # just made, or opened: drawn as a whole
+    if before is None:
         return answer
     picture = before.picture.copy()
     left, top = (round(edge * answer.scale) for edge in answer.box[:2])
@@ -143,7 +154,8 @@ def _keyed(state: JigsawState, name: str) -> Outcome:
         none = replace(state, selected=-1, held=None, pose=None, dragging="", brush="", stroke=())
         return none, ()
     if name == "r":
-        return begun(state, replace(state.request, seed=state.request.seed + 1))
+        lost = state.broken  # the same again, then
+        return begun(state, replace(state.request, seed=state.request.seed + (not lost)))
     if name in _WAYS:
         return _panned_or_stepped(state, *_WAYS[name])
     if name in ("e", "m"):
@@ -164,7 +176,7 @@ def _panned_or_stepped(state: JigsawState, right: int, down: int) -> Outcome:
     if 0 <= state.selected < len(state.placements) and not state.running:
         pose = state.placements[state.selected].pose
         moved = pose._replace(x=pose.x + 2 * right, y=pose.y + 2 * down)
-        return state, (Change("move", state.selected, moved),)
+        return _wished(state, Change("move", state.selected, moved))
     return panned(state, -60 * right, -60 * down), ()
 
 
@@ -173,24 +185,28 @@ def _changed(state: JigsawState, name: str) -> Outcome:
     if state.running or state.answer is None:
         return state, ()
     if name in _HISTORY:
-        return state, (Change(_HISTORY[name]),)
+        return _wished(state, Change(_HISTORY[name]))
     number = state.selected if state.selected >= 0 else state.hovered
     if name == "f" and number < 0:
         x, y = state.view.to_raster(*state.pointer)
-        return state, (Change("fit", pose=Pose(0.0, 1.0, x, y)),)
+        return _wished(state, Change("fit", pose=Pose(0.0, 1.0, x, y)))
     if name == "p":
         labels = (
             frozenset({state.placements[number].container}) if number >= 0 else frozenset[int]()
         )
-        return replace(state, running=True), (
-            Change("repack", request=state.request, containers=labels),
-        )
+        return _wished(state, Change("repack", request=state.request, containers=labels))
     if name in ("[", "]") and number >= 0:
-        return state, (Change("move", number, _turned(state.placements[number].pose, name)),)
+        turned = _turned(state.placements[number].pose, name)
+        return _wished(state, Change("move", number, turned))
     if name in _CHANGES and number >= 0:
         state = replace(state, selected=-1 if name == "delete" else number)
-        return state, (Change(_CHANGES[name], number),)
+        return _wished(state, Change(_CHANGES[name], number))
     return state, ()
+
+
+def _wished(state: JigsawState, change: Change) -> Outcome:
+    """Ask for a change; until it is done there is no other."""
+    return replace(state, running=True), (change,)
 
 
 def _turned(pose: Pose, name: str) -> Pose:
@@ -232,6 +248,8 @@ def _pressed(state: JigsawState, event: Pointer) -> JigsawState:
         point = state.view.to_raster(event.x, event.y)
         return replace(state, dragging="stroke", stroke=(point,))
     under = tile_at(state, event.x, event.y)
+    if free and under >= 0 and state.answer is not None and under in state.answer.locked:
+        return replace(state, selected=under, said="this tile is locked: L lets it go")
     if free and under >= 0:
         x, y = state.view.to_raster(event.x, event.y)
         held = (x, y, state.placements[under].pose)
@@ -245,12 +263,12 @@ def _released(state: JigsawState) -> Outcome:
     if what == "stroke":
         if len(stroke) < 2:
             return state, ()
-        return replace(state, running=True), (Change(state.brush, stroke=stroke),)
+        return _wished(state, Change(state.brush, stroke=stroke))
     if what == "tile" and pose is not None:
-        return state, (Change("move", state.selected, pose),)
+        return _wished(state, Change("move", state.selected, pose))
     slider = slider_of(state, what)
     if slider is None:
         return state, ()
     if slider.anew or state.answer is None:
         return begun(state, state.request)
-    return replace(state, running=True), (Change("repack", request=state.request),)
+    return _wished(state, Change("repack", request=state.request))

@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from smalti.core.errors import BadInput
+from smalti.core.errors import BadInput, SmaltiError
+from smalti.jigsaw_mosaic import JigsawMosaic
 from smalti.plugin.viewer.engine import Engine
 from smalti.plugin.viewer.event import (
     Event,
@@ -23,7 +24,7 @@ from smalti.plugin.viewer.event import (
 )
 from smalti.plugin.viewer.kinds import State, after, canvas_of, first_state
 from smalti.plugin.viewer.timelapse import record
-from smalti.request import Request
+from smalti.request import Jigsaw, Request
 
 _SIZE = (1280, 800)
 _PLAIN = 1080  # px of a screen's height that are seen at scale 1
@@ -35,7 +36,7 @@ def view(
     project: Path | None = None,
     scale: float | None = None,
     index: Path | None = None,
-) -> None:
+) -> JigsawMosaic | None:
     """Open the viewer on a mosaic, and return when it is closed.
 
     Parameters
@@ -49,10 +50,16 @@ def view(
     index : Path, optional
         Of the photos or shapes already looked at.
 
+    Returns
+    -------
+    JigsawMosaic or None
+        The last that was written where the request wants it.
+
     Raises
     ------
     BadInput
-        If there is no display, or the pygame at hand is not pygame-ce.
+        If there is no display, the pygame at hand is not pygame-ce, or the first
+        mosaic cannot be made of what was asked for.
     """
     import pygame
 
@@ -74,7 +81,7 @@ def view(
     try:
         first = first_state(request, scale)
         opened = replace(request, target=str(project.absolute())) if project else request
-        _loop(replace(first, size=surface.get_size()), engine, surface, Make(opened))
+        return _loop(replace(first, size=surface.get_size()), engine, surface, Make(opened))
     finally:
         engine.close()
         pygame.quit()
@@ -85,26 +92,33 @@ def _density(screen: tuple[int, int]) -> float:
     return max(1.0, 2 * screen[1] // _PLAIN / 2)
 
 
-def _loop(state: State, engine: Engine, surface: Any, make: Make) -> None:
+def _loop(state: State, engine: Engine, surface: Any, make: Make) -> JigsawMosaic | None:
     import pygame
+
+    written: JigsawMosaic | None = None
 
     canvas, clock, before = canvas_of(state), pygame.time.Clock(), time.monotonic()
     engine.ask(_absolute(make))
     drawn: State | None = None
     while True:
         now = time.monotonic()
-        events: list[Event] = [Passed(now - before), *(Told(news) for news in engine.news())]
+        events: list[Event] = [Passed(now - before)]
         before = now
+        for news in engine.news():
+            if isinstance(news, SmaltiError):
+                raise news
+            written = news if isinstance(news, JigsawMosaic) else written
+            events.append(Told(news))
         for happened in pygame.event.get():
             if happened.type == pygame.QUIT:
-                return
+                return written
             events += events_of(happened)
         for event in events:
             broken = state.broken
             state, wishes = after(state, event)
             for wish in wishes:
                 if isinstance(wish, Quit):
-                    return
+                    return written
                 if isinstance(wish, Record):
                     state, _ = after(state, Told(record(state, Path(wish.path))))
                     continue
@@ -122,9 +136,12 @@ def _absolute(wish: Wish) -> Wish:
     """Name files as this process would find them, whatever folder the engine's is in."""
     if isinstance(wish, Save):
         return Save(str(Path(wish.path).absolute()))
-    if isinstance(wish, Make) and wish.request.output:
-        output = str(Path(wish.request.output).absolute())
-        return Make(replace(wish.request, output=output))
+    if isinstance(wish, Make) and isinstance(request := wish.request, Jigsaw):
+        output, geometry = (
+            str(Path(name).absolute()) if name else ""
+            for name in (request.output, request.geometry)
+        )
+        return Make(replace(request, output=output, geometry=geometry))
     return wish
 
 

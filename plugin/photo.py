@@ -126,7 +126,7 @@ def _variants(value: str | tuple[str, ...]) -> tuple[str, ...]:
 @choice("--space", SPACES, "Colour space of the comparison.")
 @choice("--features", FEATURES, "What is compared: block means, or signs of wavelets (in YIQ).")
 @typed("--detail", "R", _detail, "Compare R x R block means, or 'pixels'.", default="6")
-@choice("--metric", METRICS, "Distance of two tiles.")
+@choice("--metric", METRICS, "Distance of two tiles; ciede2000 in Lab, unadjusted.")
 @choice("--solver", SOLVERS, "How photos are chosen; all but 'exact' only come near.")
 @click.option(
     "--audit/--no-audit",

@@ -217,6 +217,12 @@ def check_values(request: Photomosaic) -> tuple[int, int, int]:
     check(set(r.variants) <= set(VARIANTS), f"variants are {r.variants}: of {VARIANTS}")
     check(r.space in SPACES, f"space is {r.space!r}: one of {', '.join(SPACES)}")
     check(r.metric in METRICS, f"metric is {r.metric!r}: one of {', '.join(METRICS)}")
+    plain = r.space == "lab" and r.features == "means" and r.adjust == 0 and r.detail <= 3
+    check(
+        r.metric != "ciede2000" or plain,
+        "ciede2000 compares colours as they are, of few blocks: give it --space lab, --adjust 0 and "
+        "--detail 3 or less, and no --features",
+    )
     check(r.solver in SOLVERS, f"solver is {r.solver!r}: one of {', '.join(SOLVERS)}")
     check(r.time_limit is None or r.time_limit > 0, f"time-limit is {r.time_limit}: seconds")
     check(1 <= r.detail <= CELL_PX, f"detail is {r.detail}: 1 to {CELL_PX}, or pixels")

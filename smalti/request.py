@@ -18,7 +18,7 @@ VARIANTS = ("mirror", "crops", "turns")
 FEATURES = ("means", "wavelets")
 CORRECTIONS = ("shift", "scale")
 SPACES = ("rgb", "lab", "oklab")
-METRICS = ("sqeuclidean", "euclidean", "l1", "cosine")
+METRICS = ("sqeuclidean", "euclidean", "l1", "cosine", "ciede2000")
 SOLVERS = (
     *("exact", "nearest", "nearest-random", "greedy", "swaps", "two-swap"),
     *("iterative-improvement", "cep", "block-matching"),
@@ -95,7 +95,8 @@ class Photomosaic:
     detail : int
         Tiles are compared as ``detail`` x ``detail`` block means.
     metric : str
-        Distance of feature rows, from `METRICS`.
+        Distance of feature rows, from `METRICS`; ``"ciede2000"`` wants `space` ``"lab"``,
+        `adjust` 0 and a `detail` of 3 at most.
     solver : str
         From `SOLVERS`: ``"exact"``, or a heuristic of the field.
     audit : bool

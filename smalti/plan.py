@@ -220,7 +220,7 @@ def check_values(request: Photomosaic) -> tuple[int, int, int]:
     plain = r.space == "lab" and r.features == "means" and r.adjust == 0 and r.detail <= 3
     check(
         r.metric != "ciede2000" or plain,
-        "ciede2000 compares colours as they are, of few blocks: give it --space lab, --adjust 0 and "
+        "ciede2000 compares few colours, as they are: give it --space lab, --adjust 0 and "
         "--detail 3 or less, and no --features",
     )
     check(r.solver in SOLVERS, f"solver is {r.solver!r}: one of {', '.join(SOLVERS)}")

@@ -16,7 +16,7 @@ from smalti.jigsaw.distance import (
     covered,
     openable,
 )
-from smalti.jigsaw.energy import look_ahead_energy
+from smalti.jigsaw.energy import Terms, look_ahead_energy
 from smalti.jigsaw.fit import register, scan, shades, weigh
 from smalti.jigsaw.hashing import HashTable, crossed, votes
 from smalti.jigsaw.pose import Pose, placed
@@ -334,13 +334,9 @@ class Chooser:
             numbers = np.concatenate([numbers, [old[0], old[0]]])
             poses = np.concatenate([poses, old[1], old[1]])
         contours = np.ascontiguousarray(self.library.contours[numbers])
-        springs = register(
-            space.distance,
-            np.ascontiguousarray(contours[:, ::2]),
-            poses,
-            np.array([spring, gap, overlap, _SIZE_PRIOR, want, *span, self.turn]),
-            _STEPS,
-        )
+        half = np.ascontiguousarray(contours[:, ::2])
+        law = np.array([spring, gap, overlap, _SIZE_PRIOR, want, *span, self.turn])
+        springs = register(space.distance, half, poses, law, _STEPS)
         if old is not None:
             poses[-1] = old[1]
         shade = self.weights.color * (
@@ -352,19 +348,29 @@ class Chooser:
         free, blocked = pixels.T
         if old is not None:
             worth = shade + (_DOUBLED * overlap * blocked - gap * free) / want**2
-            order = worth.argsort()[:1]
-        else:
-            worth = total + 0.5 * overlap * blocked / want**2
-            worth[blocked > _SWALLOW * (free + blocked)] = np.inf
-            order = worth.argsort()[:_CHOICE]
-            order = order[np.isfinite(worth[order])]
-            for i in order:
-                worth[i] += self.weights.look * self._look_ahead(places[i], want)
-            order = order[worth[order].argsort()]
-        return [
-            Choice(float(worth[i]), int(numbers[i]), Pose(*map(float, poses[i])), places[i])
-            for i in order
+            best = int(worth.argsort()[0])
+            pose = Pose(*map(float, poses[best]))
+            return [Choice(float(worth[best]), int(numbers[best]), pose, places[best])]
+        swallowed = 0.5 * overlap * blocked / want**2
+        worth = total + swallowed
+        worth[blocked > _SWALLOW * (free + blocked)] = np.inf
+        order = worth.argsort()[:_CHOICE]
+        order = order[np.isfinite(worth[order])]
+        ahead = [self.weights.look * self._look_ahead(places[i], want) for i in order]
+        worth[order] += ahead
+        law[[1, 3]] = 0  # of the springs only those that push
+        push = register(space.distance, half[order], poses[order], law, 0)
+        found = [
+            Choice(
+                float(worth[i]),
+                int(numbers[i]),
+                Pose(*map(float, poses[i])),
+                places[i],
+                Terms(float(shade[i]), float(springs[i] - p), float(p + swallowed[i]), float(look)),
+            )
+            for i, p, look in zip(order, push, ahead, strict=True)
         ]
+        return sorted(found, key=lambda choice: choice.energy)
 
     def _scan(
         self, tiles: NDArray[np.intp], places: Floats, scales: Floats, want: float

@@ -4,8 +4,19 @@ The kernels of `smalti.jigsaw.pack` and the refinement evaluate the same formula
 in their loops; these are the plain ones they are tested against.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
+
+
+class Terms(NamedTuple):
+    """What the energy of a tile is made of (equation 7), each term with its weight."""
+
+    colour: float = 0.0
+    gap: float = 0.0
+    overlap: float = 0.0
+    look: float = 0.0
 
 
 def colour_energy(tile: NDArray[np.floating], goal: NDArray[np.floating]) -> float:

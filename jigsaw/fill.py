@@ -177,7 +177,9 @@ def _sought(space: Space, site: int, choices: list[Choice], container: Container
     """Tell what was tried at a site; the maps are those at work, not copies."""
     contours = tuple(choice.contour + container.corner for choice in choices)
     x, y = space.sites[site] + container.corner
-    return Sought(container.key, container.corner, space.open, space.cells, (x, y), contours)
+    return Sought(
+        container.key, container.corner, space.open, space.cells, (x, y), contours, choices[0].terms
+    )
 
 
 def placement_of(choice: Choice, container: Container) -> Placement:

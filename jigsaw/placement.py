@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from smalti.jigsaw.energy import Terms
 from smalti.jigsaw.pose import Pose
 
 
@@ -75,6 +76,8 @@ class Sought:
         x and y in the picture, px.
     candidates : tuple of ndarray of shape (k, 2), float64
         Contours that were compared, the chosen one first.
+    terms : Terms
+        Of the chosen one's energy.
     """
 
     container: int
@@ -83,6 +86,7 @@ class Sought:
     cells: NDArray[np.int32]
     site: tuple[float, float]
     candidates: tuple[NDArray[np.float64], ...]
+    terms: Terms
 
 
 @dataclass(frozen=True, slots=True, eq=False)

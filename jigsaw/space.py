@@ -21,6 +21,7 @@ from smalti.jigsaw.distance import (
     openable,
     signed_distance,
 )
+from smalti.jigsaw.energy import Terms
 from smalti.jigsaw.pose import Pose
 
 Floats = NDArray[np.float64]
@@ -31,12 +32,13 @@ SHALLOW = 0.18  # radius of a disc that fits into every tile worth placing
 
 
 class Choice(NamedTuple):
-    """A tile judged at a site."""
+    """A tile judged at a site; without its terms where it lies already."""
 
     energy: float
     tile: int
     pose: Pose
     contour: Floats
+    terms: Terms = Terms()
 
 
 class Space:

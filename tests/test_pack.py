@@ -12,10 +12,10 @@ from smalti.jigsaw import container
 from smalti.jigsaw import pack as pack_module
 from smalti.jigsaw.choose import Weights
 from smalti.jigsaw.distance import signed_distance
-from smalti.jigsaw.energy import colour_energy, gap_energy, overlap_energy
+from smalti.jigsaw.energy import Terms, colour_energy, gap_energy, overlap_energy
 from smalti.jigsaw.fit import register, scan, shades, weigh
 from smalti.jigsaw.pack import pack
-from smalti.jigsaw.placement import Placement, Sought
+from smalti.jigsaw.placement import Laid, Placement, Sought
 from smalti.jigsaw.pose import Pose, placed
 from smalti.jigsaw.shapes import GRID, POINTS, ShapeLibrary
 from smalti.jigsaw.space import Choice, Space
@@ -310,6 +310,10 @@ def test_who_watches_sees_the_mosaic_grow(
 
     def watch(step: Step) -> None:
         assert isinstance(step.made, tuple | None)
+        match step.made:
+            case (Sought(terms=terms), Laid(placement=Placement(energy=energy))):
+                assert sum(terms) == pytest.approx(energy)
+                every.append(terms)
         for laid in step.made or ():
             if isinstance(laid, Sought):
                 assert laid.candidates
@@ -321,7 +325,11 @@ def test_who_watches_sees_the_mosaic_grow(
                 assert laid.again == (laid.number in seen[laid.container])
                 seen[laid.container][laid.number] = laid.placement
 
+    every: list[Terms] = []
     placements, _ = pack(labels, goal, shapes(rng), tiles=40, rng=rng, progress=watch)
+    assert len(every) >= len(placements) / 2
+    assert min(np.min(every, axis=0)) >= -0.01  # but for the prior of the size none is negative
+    assert min(np.ptp(every, axis=0)) > 0
     shown = [tiles[number] for tiles in seen.values() for number in sorted(tiles)]
     assert sorted((p.tile, p.pose) for p in shown) == sorted((p.tile, p.pose) for p in placements)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 os.environ["SDL_VIDEODRIVER"] = "dummy"
 from viewing import across, play, told
 
+from smalti.jigsaw.energy import Terms
 from smalti.jigsaw.placement import Laid
 from smalti.jigsaw.pose import Pose
 from smalti.plugin.viewer.engine import Engine
@@ -33,7 +34,8 @@ from smalti.plugin.viewer.jigsaw_canvas import JigsawCanvas
 from smalti.plugin.viewer.jigsaw_engine import Answer
 from smalti.plugin.viewer.jigsaw_state import JigsawState as State
 from smalti.plugin.viewer.jigsaw_state import shown, tile_at
-from smalti.plugin.viewer.stage import PANEL_TOP, ROW, TRACK, View
+from smalti.plugin.viewer.panel import layout, track
+from smalti.plugin.viewer.stage import View
 from smalti.request import Jigsaw
 
 Golden = Callable[[NDArray[np.uint8], str], None]
@@ -79,6 +81,18 @@ def test_tiles_are_seen_where_they_were(packed: State) -> None:
     again, _ = play(half, Pointer("move", packed.size[0], packed.high + 10), Pointer("up", 0, 0, 1))
     assert again.at is None
     assert (drawn(again) == drawn(replace(packed, pointer=again.pointer))).all()
+
+
+def test_a_tile_that_goes_leaves_what_was_below_it(packed: State) -> None:
+    gone = [k for k, laid in enumerate(packed.history.news) if laid.placement is None]
+    assert gone  # the packing took tiles away
+    canvas, bare = JigsawCanvas(), replace(packed, seen=frozenset({"tiles"}))
+    for at in range(1, packed.steps + 1):
+        now = drawn(replace(bare, at=at), canvas)
+        if at - 1 in gone:
+            anew, none = drawn(replace(bare, at=at)), drawn(replace(bare, at=0))
+            # Where tiles overlap the newest lies on top, but they cover what they would at once.
+            assert ((now != none) != (anew != none)).any(axis=2).mean() < 0.001
 
 
 @pytest.mark.parametrize("dark", [True, False])
@@ -280,12 +294,12 @@ def test_containers_are_cut_and_joined_by_hand(packed: State, engine: Engine) ->
 
 
 def test_a_slider_packs_again(packed: State) -> None:
-    for row, slider in enumerate(State.SLIDERS):
-        x, y = packed.wide + TRACK[0], PANEL_TOP + ROW * row + 5
-        state, wishes = play(packed, Pointer("down", x, y, 1))
+    start, end = track(packed)
+    for slider, box in zip(State.SLIDERS, layout(packed).sliders, strict=True):
+        state, wishes = play(packed, Pointer("down", start, box.top + 5, 1))
         assert state.value_of(slider) == slider.low
         assert not wishes
-        state, _ = play(state, Pointer("move", packed.wide + TRACK[1] + 50, 0))
+        state, _ = play(state, Pointer("move", end + 50, 0))
         assert state.value_of(slider) == slider.high
         state, wishes = play(state, Pointer("up", 0, 0, 1))
         assert isinstance(wishes[0], Make if slider.anew else Change)
@@ -318,6 +332,73 @@ def test_nothing_is_changed_while_the_engine_works(packed: State) -> None:
     busy = replace(packed, running=True, selected=2)
     for key in ("delete", "f", "b", "l", "p", "ctrl+z"):
         assert play(busy, Key(key))[1] == []
+
+
+def test_the_terms_of_energies_are_seen_as_tiles_are_laid(packed: State) -> None:
+    assert len(packed.terms) > 20
+    terms = np.array(packed.terms)
+    assert np.ptp(terms, axis=0).min() > 0
+    plots = JigsawCanvas().plots(packed)
+    assert len(plots) == State.PLOTS
+    assert all(len(plot.values) > 10 and plot.last for plot in plots[1:])
+    near, far = (
+        drawn(replace(packed, terms=(Terms(colour), Terms(-2.0), Terms(-1.0))))
+        for colour in (-1.0, -3.0)
+    )
+    assert (near[:, packed.wide :] != far[:, packed.wide :]).any()  # also what is below zero
+
+
+def test_borders_are_seen_when_asked_for(packed: State) -> None:
+    assert "borders" not in packed.seen
+    asked, _ = play(packed, Key("3"))
+    assert (
+        drawn(asked)[: packed.high, : packed.wide] != drawn(packed)[: packed.high, : packed.wide]
+    ).any()
+
+
+def test_a_stroke_waits_and_the_bar_says_so(packed: State) -> None:
+    busy = replace(packed, running=True, said="packing 3 of 40", brush="divide")
+    state, wishes = play(busy, *across(busy))
+    assert (state.view, wishes) == (packed.view, [])
+    line = JigsawCanvas().line(state)
+    assert "packing 3 of 40" in line
+    assert "then" in line
+
+
+def test_keys_scale_the_selected_tile(packed: State) -> None:
+    for key, factor in (("}", 1.06), ("{", 1 / 1.06)):
+        (change,) = play(replace(packed, selected=3), Key(key))[1]
+        assert isinstance(change, Change)
+        assert change.pose is not None
+        assert change.pose.scale == pytest.approx(packed.placements[3].pose.scale * factor)
+
+
+def test_what_was_done_is_said_with_what_it_covers(packed: State, engine: Engine) -> None:
+    x, y = where(packed, 5)
+    pointed, _ = play(packed, Pointer("move", x, y))
+    engine.ask(Change("remove", 5))
+    bare = told(pointed, engine, Answer)
+    assert bare.said.startswith("took 1 tile away: coverage ")
+    assert packed.ground is not None
+    area = packed.placements[5].pose.scale ** 2 / packed.ground.labels.size
+    assert packed.covered - bare.covered == pytest.approx(area, rel=0.5)
+    assert bare.hovered == tile_at(bare, x, y) != pointed.hovered
+    engine.ask(Change("undo"))
+    back = told(bare, engine, Answer)
+    assert back.said.startswith("undone: took 1 tile away: coverage ")
+    assert back.covered == pytest.approx(packed.covered)
+    assert back.hovered == pointed.hovered
+    engine.ask(Change("redo"))
+    assert told(back, engine, Answer).said.startswith("done again: took 1 tile away")
+    engine.ask(Change("undo"))
+    told(bare, engine, Answer)
+
+
+def test_the_rate_counts_tiles(packed: State) -> None:
+    facts = JigsawCanvas().facts(replace(packed, seconds=2.0))
+    assert facts[0].startswith(
+        f"{len(packed.placements)} tiles   {len(packed.placements) / 2:.0f} a"
+    )
 
 
 def test_the_window_may_have_any_size(packed: State) -> None:

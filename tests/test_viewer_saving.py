@@ -15,6 +15,7 @@ from smalti.plugin.viewer.engine import Engine
 from smalti.plugin.viewer.event import Key, Make, Said, Save
 from smalti.plugin.viewer.jigsaw_engine import Answer
 from smalti.plugin.viewer.jigsaw_state import JigsawState as State
+from smalti.plugin.viewer.theme import DARK
 from smalti.request import Jigsaw
 
 
@@ -71,7 +72,9 @@ def test_containers_cut_by_hand_are_opened_again(
 def test_a_time_lapse_grows(packed: State, tmp_path: Path, ending: str) -> None:
     from smalti.plugin.viewer.timelapse import record
 
-    assert "saved" in record(packed, tmp_path / f"lapse{ending}").said
+    told = [*record(packed, tmp_path / f"lapse{ending}")]
+    assert told[0] == "recording 0 of 60"
+    assert "saved" in told[-1]
     with Image.open(tmp_path / f"lapse{ending}") as picture:
         assert getattr(picture, "n_frames", 1) > 20
         assert max(picture.size) == 720
@@ -80,5 +83,7 @@ def test_a_time_lapse_grows(packed: State, tmp_path: Path, ending: str) -> None:
     like = [float((np.abs(f - frames[-1]).max(axis=2) < 40).mean()) for f in frames]
     assert like[0] + 0.3 < like[len(like) // 2] + 0.1 < like[-2]
     assert like[-2] > 0.8
+    rim = np.concatenate([frames[-1][0], frames[-1][-1], frames[-1][:, 0], frames[-1][:, -1]])
+    assert (np.abs(rim - DARK.ground).max(axis=1) > 12).mean() > 0.9  # no window is seen around it
     bare = State(request=packed.request)
-    assert "nothing" in record(bare, tmp_path / "none.webp").said
+    assert "nothing" in [*record(bare, tmp_path / "none.webp")][-1]

@@ -4,21 +4,11 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from smalti.plugin.viewer.canvas import (
-    BORDER,
-    CANDIDATE,
-    CHOSEN,
-    FREE,
-    SITE,
-    Canvas,
-    Colour,
-    Kept,
-    Plot,
-    blit_part,
-    levels_of,
-)
+from smalti.plugin.viewer.canvas import Canvas, Kept, blit_part, levels_of
 from smalti.plugin.viewer.grid_engine import Board, Matched
-from smalti.plugin.viewer.grid_state import UNIT, GridState, box_of, pasted
+from smalti.plugin.viewer.grid_state import UNIT, GridState, box_of, pasted, written
+from smalti.plugin.viewer.surround import Plot
+from smalti.plugin.viewer.theme import BORDER, CANDIDATE, CHOSEN, FREE, SITE, Colour
 
 _FEW = 64  # tiles that are drawn one by one; of more, the picture is scaled as a whole
 _DIM = 0.35  # of the target, where no photo lies yet
@@ -91,14 +81,14 @@ class GridCanvas(Canvas[GridState]):
             return
         if len(board.boxes) < board.grid.cells:
             for cell in range(len(board.boxes)):
-                _frame(state, cell, BORDER, 1, surface)
+                _frame(state, cell, BORDER, state.px(1), surface)
             return
         left, top, wide, high = box_of(state, 0)
         right, bottom = left + board.grid.columns * wide, top + board.grid.rows * high
         for x in np.linspace(left, right, board.grid.columns + 1).tolist():
-            pygame.draw.line(surface, BORDER, (x, top), (x, bottom))
+            pygame.draw.line(surface, BORDER, (x, top), (x, bottom), state.px(1))
         for y in np.linspace(top, bottom, board.grid.rows + 1).tolist():
-            pygame.draw.line(surface, BORDER, (left, y), (right, y))
+            pygame.draw.line(surface, BORDER, (left, y), (right, y), state.px(1))
 
     def overlays(self, state: GridState, surface: pygame.Surface) -> None:
         """Draw what is locked, chosen, and in hand."""
@@ -109,6 +99,8 @@ class GridCanvas(Canvas[GridState]):
             _frame(state, cell, FREE, state.px(2), surface)
         if state.hovered >= 0:
             _frame(state, state.hovered, CANDIDATE, state.px(2), surface)
+        if state.marked >= 0:
+            _frame(state, state.marked, SITE, state.px(3), surface)
         if state.selected >= 0:
             _frame(state, state.selected, CHOSEN, state.px(3), surface)
             if state.dragging == "cell" and state.hovered not in (-1, state.selected):
@@ -157,21 +149,18 @@ class GridCanvas(Canvas[GridState]):
         lines = [f"{count:,} of {len(board.boxes):,} cells laid   {state.seconds:.1f} s"]
         if answer is None:
             return lines
-        used = len(np.unique(answer.photo))
-        lines.append(
-            f"{used:,} of {len(board.names):,} photos   mean cost {answer.cost.mean():.4g}"
-        )
-        lines.append(f"{len(answer.locked):,} locked   {answer.undo:,} changes to undo")
+        used, mean = len(np.unique(answer.photo)), answer.cost.mean()
+        lines.append(f"{used:,} of {len(board.names):,} photos   mean cost {written(mean)}")
+        lines.append(f"{len(answer.locked):,} locked   {answer.undo:,} to undo")
         cell = state.hovered if state.hovered >= 0 else state.selected
         if cell >= 0 and state.at is None:
             left, top, _ = (board.boxes[cell] + 1).tolist()
             name = board.names[answer.photo[cell]]
+            locked = "   locked" if cell in answer.locked else ""
             lines += [
-                "",
                 name if len(name) <= _NAME else f"...{name[3 - _NAME :]}",
-                f"column {left}, row {top}   cost {answer.cost[cell]:.4g}"
-                + ("   locked" if cell in answer.locked else ""),
-                "",
+                f"column {left}, row {top}",
+                f"cost {written(answer.cost[cell])}{locked}",
             ]
         return lines
 
@@ -179,8 +168,8 @@ class GridCanvas(Canvas[GridState]):
         """Plot the costs of all cells, from the least to the greatest."""
         if state.answer is None:
             return []
-        cost = np.sort(state.answer.cost)[:: max(1, len(state.answer.cost) // 200)]
-        return [Plot("cost of cells, ascending", cost.tolist(), float(cost[-1]) + 1e-9)]
+        cost = np.sort(state.answer.cost)
+        return [Plot("cost of cells, ascending", cost.tolist(), f"to {written(cost[-1])}")]
 
 
 def _frame(

@@ -5,18 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from smalti.core.progress import Step
+from smalti.plugin.viewer.controls import begun, dragged, look_after, pressed, told
 from smalti.plugin.viewer.event import Change, Event, Key, Passed, Pointer, Told, Wish
 from smalti.plugin.viewer.grid_engine import Board, GridAnswer, Matched
-from smalti.plugin.viewer.grid_state import UNIT, GridState, cell_at, cell_on, pasted
-from smalti.plugin.viewer.stage import (
-    begun,
-    dragged,
-    fitted,
-    look_after,
-    panned,
-    pressed,
-    slider_of,
-)
+from smalti.plugin.viewer.grid_state import UNIT, GridState, cell_at, cell_on, pasted, written
+from smalti.plugin.viewer.panel import tuned
+from smalti.plugin.viewer.stage import fitted, panned
 from smalti.request import Photomosaic
 
 Outcome = tuple[GridState, tuple[Wish, ...]]
@@ -28,6 +22,14 @@ _HISTORY = {"ctrl+z": "undo", "ctrl+y": "redo", "ctrl+shift+z": "redo"}
 
 def after(state: GridState, event: Event) -> Outcome:
     """Apply an event to a photomosaic; see `kinds.after`."""
+    new, wishes = _after(state, event)
+    other = new.board is not state.board or state.dragging
+    if new.dragging in ("", "cell") and (other or new.under != state.under):
+        new = replace(new, hovered=cell_at(new, *new.pointer))
+    return new, wishes
+
+
+def _after(state: GridState, event: Event) -> Outcome:
     match event:
         case Told(news=Step() as step):
             return _stepped(state, step), ()
@@ -64,6 +66,9 @@ def _answered(state: GridState, answer: GridAnswer) -> GridState:
     board = state.board
     assert board is not None
     before = np.zeros_like(board.target) if state.picture is None else state.picture
+    let_go = state.answer is not None and answer.locked < state.answer.locked
+    what = "unlock" if answer.said == "lock" and let_go else answer.said
+    said, done = told(state, what, answer.undo)
     return replace(
         state,
         request=answer.request,
@@ -74,7 +79,8 @@ def _answered(state: GridState, answer: GridAnswer) -> GridState:
         at=None,
         running=False,
         phase="done",
-        said=f"{answer.said}: mean cost {answer.cost.mean():,.6g}",
+        said=f"{said}: mean cost {written(answer.cost.mean())}",
+        done=done,
     )
 
 
@@ -87,21 +93,37 @@ def _begun(state: GridState, request: Photomosaic) -> Outcome:
 
 def _keyed(state: GridState, name: str) -> Outcome:
     if name == "escape":
-        return replace(state, selected=-1, dragging=""), ()
+        return replace(state, selected=-1, marked=-1, dragging=""), ()
+    if name in ("return", "enter"):
+        return _tuned(state)
     if name == "r":
         return _begun(state, state.request)
     if name in _WAYS:
         return _panned_or_selected(state, *_WAYS[name])
     if state.answer is None or state.running:
         return state, ()
-    if name == "tab":
-        return replace(state, selected=(state.selected + 1) % len(state.answer.photo)), ()
+    if name in ("tab", "shift+tab"):
+        step = 1 if name == "tab" else -1
+        first = state.selected if state.selected >= 0 else min(0, -step)
+        return replace(state, selected=(first + step) % len(state.answer.photo)), ()
     if name in _HISTORY:
         return _wished(state, Change(_HISTORY[name]))
     cell = state.selected if state.selected >= 0 else state.hovered
+    if name == "x":
+        return _marked(state, cell)
     if name in _CHANGES and cell >= 0:
         return _wished(replace(state, selected=cell), Change(_CHANGES[name], cell))
     return state, ()
+
+
+def _marked(state: GridState, cell: int) -> Outcome:
+    """Mark a cell to be swapped; if another is, swap them."""
+    if cell < 0 or state.marked == cell:
+        return replace(state, marked=-1), ()
+    if state.marked < 0:
+        return replace(state, marked=cell, said="X on another cell swaps the two; Esc: no"), ()
+    swapped = replace(state, selected=cell, marked=-1)
+    return _wished(swapped, Change("swap", state.marked, other=cell))
 
 
 def _wished(state: GridState, change: Change) -> Outcome:
@@ -127,7 +149,7 @@ def _pointed(state: GridState, event: Pointer) -> Outcome:
         return _released(state)
     if state.dragging not in ("", "cell"):
         return dragged(state, before, event), ()
-    return replace(state, hovered=cell_at(state, event.x, event.y)), ()
+    return state, ()
 
 
 def _pressed(state: GridState, event: Pointer) -> GridState:
@@ -147,6 +169,10 @@ def _released(state: GridState) -> Outcome:
         if one < 0 or other < 0 or one == other or state.running:
             return state, ()
         return _wished(replace(state, selected=other), Change("swap", one, other=other))
-    if slider_of(state, what) is not None:
-        return _begun(state, state.request)
-    return state, ()
+    return _tuned(state) if what == "slider" else (state, ())
+
+
+def _tuned(state: GridState) -> Outcome:
+    """Lay again with a slider where it was brought."""
+    request = tuned(state)
+    return _begun(state, request) if isinstance(request, Photomosaic) else (state, ())

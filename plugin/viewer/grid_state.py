@@ -30,8 +30,8 @@ class GridState(Stage):
         The newest.
     picture, older : ndarray of shape (H, W, 3), uint8, or None
         The mosaic with square units, as it is; and as it was before the newest answer.
-    selected, hovered : int
-        Cell, or -1.
+    selected, hovered, marked : int
+        Cell, or -1; marked is what the next selected one is to be swapped with.
     others
         As of `Stage`; `dragging` may be ``"cell"``, the selected one.
     """
@@ -48,22 +48,31 @@ class GridState(Stage):
         ("space", "pause, go on"),
         (".", "one step"),
         ("+  -", "faster, slower"),
+        ("Ctrl+left, right", "back, on; Shift: farther"),
+        ("Home  End", "to the first guess, the last"),
         ("R", "start again"),
         ("1 to 4", "show or hide layers"),
-        ("wheel, drag", "zoom; move the picture beside it or with another button"),
-        ("arrows", "move the picture, or select the next cell"),
+        ("wheel  I  O", "zoom in, out"),
+        ("drag, arrows", "move the picture (drag beside it)"),
         ("0", "whole picture"),
-        ("click, Tab", "select a cell"),
-        ("drag a cell", "swap it with the one it is dropped on"),
+        ("click, Tab", "select a cell; Esc: none"),
+        ("arrows", "select the next cell"),
+        ("drag a cell", "swap it with another"),
+        ("X, then X", "swap two selected cells"),
         ("F", "another photo here"),
         ("B", "ban this photo"),
         ("L", "lock this photo in its cell"),
         ("Ctrl+Z  Ctrl+Y", "undo, redo"),
+        (",  ;", "previous, next slider"),
+        ("PgUp  PgDn", "change it, or scroll here"),
+        ("Enter", "lay as it is set"),
         ("S", "save picture and project"),
-        ("G", "save a time-lapse"),
+        ("G  Shift+G", "time-lapse: WebP, GIF"),
         ("T", "light or dark"),
         ("Q", "quit"),
     )
+    FACTS: ClassVar = 6
+    PLOTS: ClassVar = 1
 
     request: Photomosaic
     seen: frozenset[str] = frozenset({"tiles"})
@@ -74,22 +83,25 @@ class GridState(Stage):
     older: NDArray[np.uint8] | None = None
     selected: int = -1
     hovered: int = -1
+    marked: int = -1
 
     def bare(self) -> "GridState":
         """Return it with nothing chosen."""
-        return replace(self, selected=-1, hovered=-1, dragging="")
+        return replace(self, selected=-1, hovered=-1, marked=-1, dragging="")
 
-    def value_of(self, slider: Slider) -> float:
-        """Return where a slider stands; what the request leaves open is as the engine chose."""
-        value = getattr(self.request, slider.field)
-        if value is not None:
-            return float(value)
-        return slider.low if self.board is None else float(len(self.board.boxes))
+    def chosen(self, slider: Slider) -> float | None:
+        """Return what the engine chose where the request leaves it open."""
+        return None if self.board is None else float(len(self.board.boxes))
 
     @property
     def unit(self) -> tuple[float, float]:
         """Width and height of a unit of the grid, px of the raster."""
         return UNIT, UNIT if self.board is None else UNIT / self.board.grid.aspect
+
+
+def written(cost: float) -> str:
+    """Write a cost, in as many digits as say something."""
+    return f"{cost:,.0f}" if cost >= 1000 else f"{cost:.4g}"
 
 
 def cell_at(state: GridState, x: float, y: float) -> int:

@@ -9,23 +9,17 @@ from numpy.typing import NDArray
 from smalti.core.color import from_lab
 from smalti.ground import Ground
 from smalti.jigsaw.placement import Placement
-from smalti.plugin.viewer.canvas import (
-    BORDER,
-    CANDIDATE,
-    CHOSEN,
-    FREE,
-    SITE,
-    Canvas,
-    Colour,
-    Plot,
-    emptied,
-    levels_of,
-)
+from smalti.plugin.viewer.canvas import Canvas, Kept, emptied, levels_of
 from smalti.plugin.viewer.jigsaw_engine import Answer
-from smalti.plugin.viewer.jigsaw_state import JigsawState, shown
+from smalti.plugin.viewer.jigsaw_state import JigsawState, boxes, shown
+from smalti.plugin.viewer.surround import Plot
+from smalti.plugin.viewer.theme import BORDER, CANDIDATE, CHOSEN, FREE, SITE, Colour
 
 _FINEST = 3.0  # px of the kept picture along a pixel of the raster
 _KEPT_PX = 24_000_000  # of that picture at most
+_TERMS = ("colour", "gaps", "overlap", "look-ahead")
+_FEW = 20  # newest tiles, whose mean is written
+_GONE = 40  # tiles that are gone, about which alone is drawn again
 _SOFT = 0.6  # from there on a tile of one colour is moved to its place's, as the mosaic's will be
 
 
@@ -80,28 +74,39 @@ class JigsawCanvas(Canvas[JigsawState]):
         self.changes += 1
 
     def _tiles(self, state: JigsawState) -> None:
-        """Draw tiles in one colour each: new ones only, or all where one is gone."""
+        """Draw tiles in one colour each: new ones, and again what lay about those that are gone."""
         present = {id(p): p for p in shown(state)}
-        if self._drawn is None or any(key not in present for key in self._drawn):
+        drawn = self._drawn or {}
+        gone = [p for key, p in drawn.items() if key not in present]
+        if self._drawn is None or len(gone) > _GONE:
             for kept in self.levels:
                 emptied(kept)
-            self._drawn = {}
+            drawn, gone = {}, []
             self.changes += 1
-        for key, placement in present.items():
-            if key not in self._drawn:
-                colour = tile_colour(state, placement)
-                edge = tuple(max(0, c - 45) for c in colour)
-                for kept in self.levels:
-                    points = placement.contour * kept.scale
-                    pygame.draw.polygon(kept.tiles, colour, points)
-                    pygame.draw.aalines(kept.tiles, edge, True, points)
-                self.changes += 1
+        old = tuple(p for key, p in present.items() if key in drawn)
+        new = [p for key, p in present.items() if key not in drawn]
+        low, high = boxes(old) if gone else (np.empty((0, 2)), np.empty((0, 2)))
+        for placement in gone:
+            left, right = placement.contour.min(axis=0), placement.contour.max(axis=0)
+            near = np.flatnonzero((low <= right + 1).all(axis=1) & (high >= left - 1).all(axis=1))
+            for kept in self.levels:
+                x, y = np.floor(left * kept.scale).astype(int) - 1
+                until, below = np.ceil(right * kept.scale).astype(int) + 2
+                kept.tiles.set_clip((x, y, until - x, below - y))
+                emptied(kept)
+                for k in near:
+                    _tile(state, old[k], kept)
+                kept.tiles.set_clip(None)
+        for placement in new:
+            for kept in self.levels:
+                _tile(state, placement, kept)
+        self.changes += bool(gone or new)
         self._drawn = present
 
     def overlays(self, state: JigsawState, surface: pygame.Surface) -> None:
         """Draw borders, the search, energies, and what is chosen."""
         view = state.view
-        if "borders" in state.seen and (state.answer is None or state.brush):
+        if "borders" in state.seen or state.brush:
             self._dots(self._borders, BORDER, state, surface)
         sought = state.sought
         if sought is not None and state.at is None:
@@ -122,7 +127,7 @@ class JigsawCanvas(Canvas[JigsawState]):
                 for contour in sought.candidates[:1]:
                     self._outline(contour, CHOSEN, 2, state, surface)
                 at = ((sought.site[0] - view.x) * view.zoom, (sought.site[1] - view.y) * view.zoom)
-                pygame.draw.circle(surface, SITE, at, 4)
+                pygame.draw.circle(surface, SITE, at, state.px(4))
         if "energy" in state.seen:
             self._energies(state, surface)
         if state.at is None and not state.running:
@@ -162,7 +167,7 @@ class JigsawCanvas(Canvas[JigsawState]):
         closed: bool = True,
     ) -> None:
         points = (contour - (state.view.x, state.view.y)) * state.view.zoom
-        pygame.draw.lines(surface, colour, closed, points, width)
+        pygame.draw.lines(surface, colour, closed, points, state.px(width))
 
     def _energies(self, state: JigsawState, surface: pygame.Surface) -> None:
         """Tint every tile by its energy: the worse, the stronger."""
@@ -179,31 +184,49 @@ class JigsawCanvas(Canvas[JigsawState]):
 
     def facts(self, state: JigsawState) -> list[str]:
         """Say how fast tiles are laid, and what the one under the pointer is."""
-        rate = len(state.history.news) / state.seconds if state.seconds > 0.5 else 0.0
-        lines = [f"{len(shown(state)):,} tiles   {rate:.0f} a second   {state.seconds:.0f} s"]
+        tiles = shown(state)
+        lines = [f"{len(tiles):,} tiles"]
+        if state.at is None and state.seconds > 0.5:
+            lines = [
+                f"{lines[0]}   {len(tiles) / state.seconds:.0f} a second   {state.seconds:.0f} s"
+            ]
         number = state.selected if state.selected >= 0 else state.hovered
         if 0 <= number < len(state.placements) and state.library is not None:
             tile = state.placements[number]
             source = state.library.sources[tile.tile]
             lines += [
-                str(source.part or source.file).rsplit("/", 1)[-1][:36],
-                f"energy {tile.energy:.3f}   turned {math.degrees(tile.pose.theta) % 360:.0f} deg"
-                f"   {tile.pose.scale:.0f} px",
+                str(source.part or source.file).rsplit("/", 1)[-1],
+                f"energy {tile.energy:.3f}   turned {math.degrees(tile.pose.theta) % 360:.0f}"
+                f"\N{DEGREE SIGN}   {tile.pose.scale:.0f} px",
             ]
         return lines
 
     def plots(self, state: JigsawState) -> list[Plot]:
-        """Plot coverage over time, and the energies of the newest tiles."""
-        return [
-            Plot("coverage", [share for _, share in state.coverage], 1.0),
-            Plot("energy of tiles", list(state.energies), max([*state.energies, 1e-9])),
-        ]
+        """Plot coverage over time, the energy of the newest tiles by its terms, and the bending."""
+        covered = [share for _, share in state.coverage]
+        plots = [Plot("coverage", covered, f"{covered[-1]:.0%}" if covered else "")]
+        terms = list(zip(*state.terms, strict=True)) or [()] * len(_TERMS)
+        for name, values in zip(_TERMS, terms, strict=True):
+            newest = f"{np.mean(values[-_FEW:]):.3f}" if values else ""
+            plots.append(Plot(name, list(values), newest))
+        bent = f"{state.bent[-1]:.1%}" if state.bent else ""
+        return [*plots, Plot("bending", list(state.bent), bent)]
 
     def line(self, state: JigsawState) -> str:
         """Say what a stroke does, while one may be drawn."""
+        if state.brush and state.running:
+            return f"{super().line(state)}; then you may draw to {state.brush} containers"
         if state.brush:
             return f"draw over the picture to {state.brush} containers; Esc ends that"
         return super().line(state)
+
+
+def _tile(state: JigsawState, placement: Placement, kept: Kept) -> None:
+    """Draw a tile in one colour."""
+    colour = tile_colour(state, placement)
+    points = placement.contour * kept.scale
+    pygame.draw.polygon(kept.tiles, colour, points)
+    pygame.draw.aalines(kept.tiles, tuple(max(0, c - 45) for c in colour), True, points)
 
 
 def tile_colour(state: JigsawState, placement: Placement) -> Colour:

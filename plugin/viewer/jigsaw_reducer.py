@@ -3,12 +3,16 @@
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smalti.core.progress import Step
 from smalti.ground import Ground
 from smalti.jigsaw.placement import Laid, Packed, Sought
 from smalti.jigsaw.pose import Pose
+from smalti.jigsaw.refine import deformation
 from smalti.jigsaw.shapes import ShapeLibrary
+from smalti.plugin.viewer import coverage
+from smalti.plugin.viewer.controls import begun, dragged, look_after, pressed, told
 from smalti.plugin.viewer.event import (
     Change,
     Event,
@@ -21,21 +25,25 @@ from smalti.plugin.viewer.event import (
 )
 from smalti.plugin.viewer.jigsaw_engine import Answer
 from smalti.plugin.viewer.jigsaw_state import History, JigsawState, tile_at
-from smalti.plugin.viewer.stage import (
-    begun,
-    dragged,
-    fitted,
-    look_after,
-    panned,
-    pressed,
-    slider_of,
-)
+from smalti.plugin.viewer.panel import focused, tuned
+from smalti.plugin.viewer.stage import fitted, panned
+from smalti.request import Jigsaw
 
 Outcome = tuple[JigsawState, tuple[Wish, ...]]
+
+_NEWEST = 400  # tiles whose energies are plotted
 
 
 def after(state: JigsawState, event: Event) -> Outcome:
     """Apply an event to a jigsaw; see `kinds.after`."""
+    new, wishes = _after(state, event)
+    other = new.placements is not state.placements or state.dragging
+    if not new.dragging and (other or new.under != state.under):
+        new = replace(new, hovered=tile_at(new, *new.pointer))
+    return new, wishes
+
+
+def _after(state: JigsawState, event: Event) -> Outcome:
     match event:
         case Told(news=Step() as step):
             return _stepped(state, step), ()
@@ -74,7 +82,8 @@ def _stepped(state: JigsawState, step: Step) -> JigsawState:
             placements=(),
             answer=None,
             coverage=(),
-            energies=(),
+            terms=(),
+            bent=(),
             selected=-1,
         )
         return fitted(replace(bare, ground=made, containers=containers, raster=(width, height)))
@@ -82,32 +91,33 @@ def _stepped(state: JigsawState, step: Step) -> JigsawState:
         return replace(state, library=made)
     if isinstance(made, Packed):
         return replace(state, placements=made.placements, contours=None, sought=None)
-    if isinstance(made, np.ndarray):
-        return replace(state, contours=made)
-    energies = state.energies
+    if isinstance(made, np.ndarray) and step.phase == "refine":
+        bent = (*state.bent[: step.done], _bent(state, made))
+        return replace(state, contours=made, bent=bent)
     for one in made if isinstance(made, tuple) else ():
         if isinstance(one, Laid):
             state.history.news.append(one)
-            if one.placement is not None:
-                energies = (*energies[-399:], one.placement.energy)
         elif isinstance(one, Sought):
-            state = replace(state, sought=one)
-    steps = len(state.history.news)
-    return replace(state, steps=steps, energies=energies, coverage=_covered(state))
+            terms = (*state.terms[1 - _NEWEST :], one.terms)
+            state = replace(state, sought=one, terms=terms)
+    return replace(state, steps=len(state.history.news), coverage=coverage.watched(state))
 
 
-def _covered(state: JigsawState) -> tuple[tuple[float, float], ...]:
-    """Add a point to the plot of coverage, a few times a second."""
-    points = state.coverage
-    if state.ground is None or (points and state.seconds - points[-1][0] < 0.25):
-        return points
-    lying = state.history.tiles(len(state.history.news)).values()
-    area = sum(p.pose.scale**2 for p in lying)
-    return (*points[-399:], (state.seconds, area / np.count_nonzero(state.ground.labels >= 0)))
+def _bent(state: JigsawState, contours: NDArray[np.float64]) -> float:
+    """How far tiles have left their shapes, on average."""
+    if state.library is None or len(contours) != len(state.placements):
+        return 0.0
+    rest = state.library.contours[[placement.tile for placement in state.placements]]
+    return float(deformation(contours, rest).mean())
 
 
 def _answered(state: JigsawState, answer: Answer) -> JigsawState:
-    said = answer.said
+    let_go = state.answer is not None and answer.locked < state.answer.locked
+    what = "unlock" if answer.said == "lock" and let_go else answer.said
+    said, done = told(state, what, answer.undo)
+    covered = coverage.answered(state, answer)
+    if covered != state.covered:
+        said += f": coverage {covered:.1%}"
     if answer.quality is not None:
         found = answer.quality
         said = (
@@ -130,8 +140,10 @@ def _answered(state: JigsawState, answer: Answer) -> JigsawState:
         running=False,
         phase="done",
         said=said,
+        done=done,
+        covered=covered,
+        seen=state.seen if state.answer else state.seen - {"borders"},  # over the art when asked
         selected=min(state.selected, len(answer.placements) - 1),
-        hovered=-1,
         held=None,
         pose=None,
     )
@@ -153,6 +165,8 @@ def _keyed(state: JigsawState, name: str) -> Outcome:
     if name == "escape":
         none = replace(state, selected=-1, held=None, pose=None, dragging="", brush="", stroke=())
         return none, ()
+    if name in ("return", "enter"):
+        return _tuned(state)
     if name == "r":
         lost = state.broken  # the same again, then
         return begun(state, replace(state.request, seed=state.request.seed + (not lost)))
@@ -161,8 +175,10 @@ def _keyed(state: JigsawState, name: str) -> Outcome:
     if name in ("e", "m"):
         brush = {"e": "divide", "m": "unite"}[name]
         return replace(state, brush="" if state.brush == brush else brush, selected=-1), ()
-    if name == "tab" and state.placements:
-        return replace(state, selected=(state.selected + 1) % len(state.placements)), ()
+    if name in ("tab", "shift+tab") and state.placements:
+        step = 1 if name == "tab" else -1
+        first = state.selected if state.selected >= 0 else min(0, -step)
+        return replace(state, selected=(first + step) % len(state.placements)), ()
     return _changed(state, name)
 
 
@@ -195,7 +211,7 @@ def _changed(state: JigsawState, name: str) -> Outcome:
             frozenset({state.placements[number].container}) if number >= 0 else frozenset[int]()
         )
         return _wished(state, Change("repack", request=state.request, containers=labels))
-    if name in ("[", "]") and number >= 0:
+    if name in ("[", "]", "{", "}") and number >= 0:
         turned = _turned(state.placements[number].pose, name)
         return _wished(state, Change("move", number, turned))
     if name in _CHANGES and number >= 0:
@@ -210,6 +226,9 @@ def _wished(state: JigsawState, change: Change) -> Outcome:
 
 
 def _turned(pose: Pose, name: str) -> Pose:
+    """Turn a tile, or scale it."""
+    if name in ("{", "}"):
+        return pose._replace(scale=pose.scale * (1.06 if name == "}" else 1 / 1.06))
     return pose._replace(theta=pose.theta + (0.15 if name == "]" else -0.15))
 
 
@@ -237,13 +256,15 @@ def _pointed(state: JigsawState, event: Pointer) -> Outcome:
         return replace(state, stroke=(*state.stroke, point)), ()
     if state.dragging:
         return dragged(state, before, event), ()
-    return replace(state, hovered=tile_at(state, event.x, event.y)), ()
+    return state, ()
 
 
 def _pressed(state: JigsawState, event: Pointer) -> JigsawState:
     if (beside := pressed(state, event)) is not None:
         return beside
     free = event.button == 1 and not state.running and state.answer is not None
+    if event.button == 1 and state.brush and not free:
+        return state  # below it says what is waited for
     if free and state.brush:
         point = state.view.to_raster(event.x, event.y)
         return replace(state, dragging="stroke", stroke=(point,))
@@ -266,9 +287,15 @@ def _released(state: JigsawState) -> Outcome:
         return _wished(state, Change(state.brush, stroke=stroke))
     if what == "tile" and pose is not None:
         return _wished(state, Change("move", state.selected, pose))
-    slider = slider_of(state, what)
-    if slider is None:
+    return _tuned(state) if what == "slider" else (state, ())
+
+
+def _tuned(state: JigsawState) -> Outcome:
+    """Pack with a slider where it was brought."""
+    slider, request = focused(state), tuned(state)
+    if slider is None or not isinstance(request, Jigsaw):
         return state, ()
     if slider.anew or state.answer is None:
-        return begun(state, state.request)
-    return _wished(state, Change("repack", request=state.request))
+        return begun(state, request)
+    tuned_so = replace(state, request=request, tuned=None)
+    return _wished(tuned_so, Change("repack", request=request))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalti.ground import Ground
+from smalti.jigsaw.energy import Terms
 from smalti.jigsaw.placement import Laid, Placement, Sought
 from smalti.jigsaw.pose import Pose
 from smalti.jigsaw.shapes import ShapeLibrary
@@ -24,11 +25,16 @@ class History:
 
     def __init__(self) -> None:
         self.news: list[Laid] = []
+        self._lying: dict[tuple[int, int], Placement] = {}
+        self._count = 0  # of the news that this is after
 
     def tiles(self, count: int) -> dict[tuple[int, int], Placement]:
         """Return what lay there after so many of them."""
-        lying: dict[tuple[int, int], Placement] = {}
-        for laid in self.news[:count]:
+        if count < self._count:
+            self._lying, self._count = {}, 0
+        lying, news = self._lying, self.news[self._count : count]
+        self._count += len(news)
+        for laid in news:
             if laid.placement is not None:
                 lying[laid.container, laid.number] = laid.placement
             elif laid.number >= 0:
@@ -36,7 +42,7 @@ class History:
             else:
                 for key in [key for key in lying if key[0] == laid.container]:
                     del lying[key]
-        return lying
+        return dict(lying)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -60,8 +66,12 @@ class JigsawState(Stage):
     sought : Sought or None
     coverage : tuple of (float, float)
         Seconds, and share of the picture covered.
-    energies : tuple of float
-        Of the tiles as they were laid.
+    covered : float
+        The same of the newest answer, as it was measured or is by what has changed since.
+    terms : tuple of Terms
+        Of the energies of tiles as they were laid.
+    bent : tuple of float
+        How far tiles had left their shapes, on average, step by step.
     selected, hovered : int
         Placement, or -1.
     held : (float, float, Pose) or None
@@ -94,28 +104,35 @@ class JigsawState(Stage):
         ("space", "pause, go on"),
         (".", "one step"),
         ("+  -", "faster, slower"),
-        ("R", "start again with another seed"),
+        ("Ctrl+left, right", "back, on; Shift: farther"),
+        ("Home  End", "to the first tile, the last"),
+        ("R", "again with another seed"),
         ("1 to 7", "show or hide layers"),
-        ("wheel, drag", "zoom, move the picture"),
-        ("arrows", "move the picture, or the selected tile"),
+        ("wheel  I  O", "zoom in, out"),
+        ("drag, arrows", "move the picture"),
         ("0", "whole picture"),
-        ("click, Tab", "select a tile"),
-        ("drag a tile", "move it; it slides to its neighbours"),
-        ("wheel in hand", "turn it; with shift, scale it"),
-        ("[  ]", "turn it"),
+        ("click, Tab", "select a tile; Esc: none"),
+        ("drag, arrows", "move it to its neighbours"),
+        ("wheel in hand", "turn it; Shift: scale it"),
+        ("[  ]    {  }", "turn it, scale it"),
         ("Del", "take it away"),
         ("F", "another tile here"),
         ("B", "ban this shape"),
         ("L", "lock this tile"),
         ("P", "pack its container anew"),
         ("E, then draw", "cut containers"),
-        ("M, then draw", "make one container of several"),
+        ("M, then draw", "join containers"),
         ("Ctrl+Z  Ctrl+Y", "undo, redo"),
-        ("S", "save picture, project and SVG"),
-        ("G", "save a time-lapse"),
+        (",  ;", "previous, next slider"),
+        ("PgUp  PgDn", "change it, or scroll here"),
+        ("Enter", "pack as it is set"),
+        ("S", "save picture, project, SVG"),
+        ("G  Shift+G", "time-lapse: WebP, GIF"),
         ("T", "light or dark"),
         ("Q", "quit"),
     )
+    FACTS: ClassVar = 3
+    PLOTS: ClassVar = 6
 
     request: Jigsaw
     seen: frozenset[str] = frozenset({"tiles", "borders", "candidates"})
@@ -128,7 +145,9 @@ class JigsawState(Stage):
     answer: Answer | None = None
     sought: Sought | None = None
     coverage: tuple[tuple[float, float], ...] = ()
-    energies: tuple[float, ...] = ()
+    covered: float = 0.0
+    terms: tuple[Terms, ...] = ()
+    bent: tuple[float, ...] = ()
     selected: int = -1
     hovered: int = -1
     held: tuple[float, float, Pose] | None = None
@@ -140,18 +159,13 @@ class JigsawState(Stage):
         """Return it with nothing chosen and nothing sought."""
         return replace(self, selected=-1, hovered=-1, pose=None, sought=None)
 
-    def value_of(self, slider: Slider) -> float:
-        """Return where a slider stands; what the request leaves open is as the engine chose."""
-        value = getattr(self.request, slider.field)
-        if value is not None:
-            return float(value)
+    def chosen(self, slider: Slider) -> float | None:
+        """Return what the engine chose where the request leaves it open."""
         if self.ground is None:
-            return slider.low
-        if slider.field == "tiles":
-            return float(self.ground.tiles)
-        if slider.field == "size_ratio":
-            return float(self.ground.size_ratio)
-        return float(self.containers)
+            return None
+        if slider.field == "segments":
+            return float(self.containers)
+        return float(getattr(self.ground, slider.field))
 
 
 def shown(state: JigsawState) -> list[Placement]:
@@ -187,18 +201,16 @@ def tile_at(state: JigsawState, x: float, y: float) -> int:
     if not state.placements or state.at is not None or not state.over(x, y):
         return -1
     at = np.array(state.view.to_raster(x, y))
-    low, high = _boxes(state.placements)
+    low, high = boxes(state.placements)
     near = np.flatnonzero((low <= at).all(axis=1) & (high >= at).all(axis=1))
     return next((int(k) for k in near if _inside(state.placements[k].contour, at)), -1)
 
 
 @lru_cache(maxsize=2)
-def _boxes(placements: tuple[Placement, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Lowest and highest x and y of every tile."""
-    return (
-        np.array([p.contour.min(axis=0) for p in placements]),
-        np.array([p.contour.max(axis=0) for p in placements]),
-    )
+def boxes(placements: tuple[Placement, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the lowest and the highest x and y of every tile."""
+    contours = np.array([p.contour for p in placements]).reshape(len(placements), -1, 2)
+    return contours.min(axis=1), contours.max(axis=1)
 
 
 def _inside(contour: NDArray[np.float64], at: NDArray[np.float64]) -> bool:

@@ -1,6 +1,8 @@
 """The window: events in, pictures out, sixty times a second."""
 
+import itertools
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from smalti.plugin.viewer.timelapse import record
 from smalti.request import Jigsaw, Request
 
 _SIZE = (1280, 800)
+_TYPED = tuple("+-=.,;[]{}0123456789")  # keys that are what they write
 _PLAIN = 1080  # px of a screen's height that are seen at scale 1
 
 
@@ -100,6 +103,7 @@ def _loop(state: State, engine: Engine, surface: Any, make: Make) -> JigsawMosai
     canvas, clock, before = canvas_of(state), pygame.time.Clock(), time.monotonic()
     engine.ask(_absolute(make))
     drawn: State | None = None
+    recording: Iterator[str] | None = None
     while True:
         now = time.monotonic()
         events: list[Event] = [Passed(now - before)]
@@ -120,11 +124,17 @@ def _loop(state: State, engine: Engine, surface: Any, make: Make) -> JigsawMosai
                 if isinstance(wish, Quit):
                     return written
                 if isinstance(wish, Record):
-                    state, _ = after(state, Told(record(state, Path(wish.path))))
+                    recording = recording or record(state, unused(Path(wish.path)))
                     continue
                 if isinstance(wish, Make) and broken:
                     engine.restart()
                 engine.ask(_absolute(wish))
+        if recording is not None:
+            told = next(recording, None)
+            if told is None:
+                recording = None
+            elif told != state.recording:
+                state = replace(state, recording=told)
         if state is not drawn:
             canvas.draw(state, surface)
             pygame.display.flip()
@@ -135,7 +145,7 @@ def _loop(state: State, engine: Engine, surface: Any, make: Make) -> JigsawMosai
 def _absolute(wish: Wish) -> Wish:
     """Name files as this process would find them, whatever folder the engine's is in."""
     if isinstance(wish, Save):
-        return Save(str(Path(wish.path).absolute()))
+        return Save(str(unused(Path(wish.path), ".svg", ".smalti.json").absolute()))
     if isinstance(wish, Make) and isinstance(request := wish.request, Jigsaw):
         output, geometry = (
             str(Path(name).absolute()) if name else ""
@@ -143,6 +153,16 @@ def _absolute(wish: Wish) -> Wish:
         )
         return Make(replace(request, output=output, geometry=geometry))
     return wish
+
+
+def unused(path: Path, *beside: str) -> Path:
+    """Return a path where nothing lies yet, nor beside it with other endings: a number is added."""
+    for number in itertools.count(1):
+        name = path.stem if number == 1 else f"{path.stem}-{number}"
+        endings = path.suffix, *beside
+        if not any(path.with_name(name + ending).exists() for ending in endings):
+            return path.with_name(name + path.suffix)
+    raise AssertionError("numbers do not end")
 
 
 def events_of(happened: Any) -> list[Event]:
@@ -173,11 +193,11 @@ def _named(happened: Any) -> str:
 
     name = pygame.key.name(happened.key).lower()
     typed = happened.unicode if happened.unicode and happened.unicode.isprintable() else ""
-    if typed in ("+", "-", "=", ".", "[", "]"):
+    if typed in _TYPED:
         return str(typed)
     mods = ""
     if happened.mod & (pygame.KMOD_CTRL | pygame.KMOD_META):
         mods += "ctrl+"
-    if happened.mod & pygame.KMOD_SHIFT and mods:
+    if happened.mod & pygame.KMOD_SHIFT:
         mods += "shift+"
     return mods + name

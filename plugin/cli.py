@@ -24,10 +24,8 @@ def main() -> None:
     """Run the command line; the process ends with one of the documented codes."""
     debug = "--debug" in sys.argv
     try:
-        smalti.main(prog_name="smalti", standalone_mode=False)
-        code = 0
-    except click.exceptions.Exit as error:
-        code = error.exit_code
+        # What a click.exceptions.Exit carries comes back as the command's value.
+        code = smalti.main(prog_name="smalti", standalone_mode=False) or 0
     except click.ClickException as error:
         code = _say(error.format_message() + _where_to_read(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):

@@ -60,7 +60,7 @@ def worker_command(folder: Path, editor: str) -> list[str]:
     Raises
     ------
     WorkerError
-        If nothing says so, or the environment has been moved or deleted.
+        If nothing says so.
     """
     given = os.environ.get(VARIABLE)
     if given:
@@ -77,16 +77,15 @@ def worker_command(folder: Path, editor: str) -> list[str]:
         raise WorkerError(
             f"the command of Smalti's engine is {command!r}: a list of words. {_again(editor)}"
         )
-    if os.path.isabs(command[0]) and not os.path.exists(command[0]):
-        raise WorkerError(
-            f"Smalti's engine is gone: there is no {command[0]} any more, its environment was "
-            f"moved or deleted. Install Smalti again, then run: smalti {editor} install"
-        )
     return command
 
 
 def _again(editor: str) -> str:
     return f"Run in a terminal: smalti {editor} install"
+
+
+def _anew(editor: str) -> str:
+    return f"Install Smalti again, then run in a terminal: smalti {editor} install"
 
 
 def scratch() -> str:
@@ -110,6 +109,11 @@ class Worker:
         As the command line calls it.
     scratch : str
         Where its folder shall be made; empty for the system's temporary files.
+
+    Raises
+    ------
+    WorkerError
+        If it does not start; the environment may have been moved or deleted.
     """
 
     def __init__(self, command: list[str], editor: str, scratch: str = "") -> None:
@@ -129,8 +133,13 @@ class Worker:
                 **extra,
             )
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and os.path.isabs(words[0]):
+                raise WorkerError(
+                    f"Smalti's engine is gone: there is no {words[0]} any more, its environment "
+                    f"was moved or deleted. {_anew(editor)}"
+                ) from None
             raise WorkerError(
-                f"Smalti's engine does not start: {words[0]}: {error.strerror}. {_again(editor)}"
+                f"Smalti's engine does not start: {words[0]}: {error.strerror}. {_anew(editor)}"
             ) from None
         self._editor = editor
         self._heard: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
@@ -244,6 +253,10 @@ class Worker:
         lines = [line for line in self._stderr.strip().splitlines() if line.strip()]
         said = f" Its last words: {lines[-1].strip()}" if lines and code >= 0 else ""
         how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+        if self.folder is None and code >= 0:
+            return WorkerError(
+                f"Smalti's engine does not start: it {how}. {_anew(self._editor)}.{said}"
+            )
         return WorkerError(
             f"Smalti's engine {how} before it was done; the image is as it was.{said}"
         )

@@ -149,7 +149,7 @@ def _photomosaic(given: dict[str, Any]) -> Photomosaic:
 def _jigsaw(given: dict[str, Any]) -> Jigsaw:
     return Jigsaw(
         target="",
-        shapes=(_folder(given["shapes"], "clip art"),),
+        shapes=(_folder(given["shapes"], "shapes"),),
         tiles=given["tiles"] or None,
         segments=given["segments"] or None,
         size_ratio=given["size-ratio"] or None,
@@ -269,8 +269,8 @@ KINDS = (
         "Packs a folder of clip art into containers, the selection or the shapes of the picture, "
         "and bends each piece a little until gaps and overlaps close.",
         (
-            Option("shapes", "Sha_pes", "Folder of clip art, transparent or on a plain background",
-                   None),
+            Option("shapes", "Folder of sha_pes",
+                   "Folder of clip art, transparent or on a plain background", None),
             Option("tiles", "T_iles", "About how many pieces; 0 for 1200", 0, (0, 90_000)),
             _SEGMENTS_FROM,
             Option("adjust", "Ad_just colours",

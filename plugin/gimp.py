@@ -214,7 +214,7 @@ class Smalti(Gimp.PlugIn):  # type: ignore[misc]  # GIMP's classes have no types
         procedure.set_image_types("*")
         sensitive = Gimp.ProcedureSensitivityMask
         procedure.set_sensitivity_mask(sensitive.DRAWABLE | sensitive.DRAWABLES)
-        procedure.set_documentation(kind.blurb, kind.help, name)
+        procedure.set_documentation(kind.blurb, kind.help, None)
         procedure.set_menu_label(kind.menu)
         procedure.add_menu_path(_MENU)
         procedure.set_attribution("Smalti", "Smalti, MIT licence", "2026")

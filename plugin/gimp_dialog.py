@@ -7,7 +7,7 @@ from typing import Any
 
 from gi.repository import GdkPixbuf, GimpUi, GLib, Gtk
 
-from smalti.plugin.editor import Worker
+from smalti.plugin.editor import PlainError, Worker
 from smalti.plugin.editor_options import Kind, request_values
 from smalti.plugin.gimp_image import Region, Writer, job_pixels
 from smalti.plugin.preview import SIDE, STEP_MS, Preview
@@ -64,6 +64,10 @@ class Side:
         """Show a line of text."""
         self._words.set_text(words)
 
+    def insist(self, words: str) -> None:
+        """Show a line of text that must not be overlooked."""
+        self._words.set_markup(f"<b>{GLib.markup_escape_text(words, -1)}</b>")
+
     def _show(self, pixels: bytes, alpha: bool, width: int, height: int) -> None:
         space = GdkPixbuf.Colorspace.RGB
         self._picture.set_from_pixbuf(
@@ -111,15 +115,27 @@ def ask(
     beside.show()
     content.pack_start(beside, True, True, 0)
     config.connect("notify", preview.changed)
-    preview.step()  # the engine loads while the window opens
+    # The engine loads once the window is there: both at once, on a busy machine, open it late.
+    dialog.connect("map-event", lambda *_: not preview.step())
     # Only once the window is there to be seen: what is read first takes GIMP half a second.
     steps = GLib.timeout_add(
         STEP_MS,
         lambda: preview.step() if dialog.get_mapped() and side.read() else True,
         priority=GLib.PRIORITY_LOW,
     )
-    pressed = dialog.run()
+    pressed = _pressed(dialog, side, lambda: request_values(kind, options()))
     GLib.source_remove(steps)
     worker = preview.take_worker()
     dialog.destroy()
     return pressed, worker
+
+
+def _pressed(dialog: Any, side: Side, request: Callable[[], object]) -> bool:
+    """Run the dialog until it is left, or OK is pressed with options that can be used."""
+    while dialog.run():
+        try:
+            request()
+            return True
+        except PlainError as error:
+            side.insist(str(error))
+    return False

@@ -5,6 +5,7 @@ Failures of libgimp do not raise in Python: every answer is looked at here.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,39 @@ class Region:
     top: int
     selected: bool
 
+    @cached_property
+    def pixels(self) -> Any:
+        """The buffer of the layer as it is seen."""
+        return _seen(self.layer)
+
+
+def _seen(layer: Any) -> Any:
+    """Return a layer's pixels with its filters and its mask applied, which `get_buffer` ignores."""
+    mask = layer.get_mask() if layer.get_apply_mask() else None
+    if not layer.get_filters() and mask is None:
+        return layer.get_buffer()
+    image, size = layer.get_image(), (layer.get_width(), layer.get_height())
+    own = Gimp.Image.new_with_precision(*size, image.get_base_type(), image.get_precision())
+    try:
+        copy = Gimp.Layer.new_from_drawable(layer, own)
+        _inserted(own, copy, None, 0)
+        if copy.get_mask() is not None:
+            copy.remove_mask(Gimp.MaskApplyMode.DISCARD)
+        _, left, top = copy.get_offsets()
+        copy.merge_filters()
+        _, x, y = copy.get_offsets()
+        copy.resize(*size, x - left, y - top)  # a shadow may have made it larger, but no mask
+        if mask is not None:
+            hides, whole = copy.create_mask(Gimp.AddMaskType.WHITE), Gegl.Rectangle.new(0, 0, *size)
+            copy.add_mask(hides)
+            shown = hides.get_buffer()
+            mask.get_buffer().copy(whole, Gegl.AbyssPolicy.NONE, shown, whole)
+            shown.flush()
+            copy.remove_mask(Gimp.MaskApplyMode.APPLY)
+        return copy.get_buffer().dup()
+    finally:
+        own.delete()
+
 
 def find_region(image: Any, drawables: Any) -> Region:
     """Return what is to be made a mosaic.
@@ -66,7 +100,9 @@ def find_region(image: Any, drawables: Any) -> Region:
             "A layer group is selected: select one layer in it, or choose Layer > New from Visible."
         )
     if not isinstance(layer, Gimp.Layer):
-        raise Refused("A mask or a channel is selected: select a layer.")
+        raise Refused(
+            "A mask or a channel is selected: select a layer; Shift+Q leaves the quick mask."
+        )
     found, x, y, width, height = layer.mask_intersect()
     if not found or width < 1 or height < 1:
         raise Refused("The selection lies outside the layer: select a part of it, or nothing.")
@@ -98,8 +134,7 @@ class Writer:
         region = self.region
         where = {"x": region.left, "y": region.top} if self.scale == 1 else {}
         if seen is None:
-            buffer = region.layer.get_buffer()
-            raster = self._write(buffer, "target.raw", region.x, region.y, _COLOUR, 4)
+            raster = self._write(region.pixels, "target.raw", region.x, region.y, _COLOUR, 4)
         else:
             raster = {"file": "target.raw", "width": self.width, "height": self.height}
             (self.folder / raster["file"]).write_bytes(seen)
@@ -109,10 +144,9 @@ class Writer:
         """Yield the layer's colours, RGBA, as `target` would write them, some rows at a time."""
         region = self.region
         x, y = round(region.x * self.scale), round(region.y * self.scale)
-        buffer = region.layer.get_buffer()
         for top in range(0, self.height, _SEEN_ROWS):
             high = min(_SEEN_ROWS, self.height - top)
-            yield _pixels(buffer, (x, y + top, self.width, high), self.scale)
+            yield _pixels(region.pixels, (x, y + top, self.width, high), self.scale)
 
     def mask(self) -> dict[str, Any]:
         """Write how far each pixel is selected."""
@@ -141,7 +175,7 @@ class Writer:
         if width < 1 or height < 1:
             return None
         raster = self._write(
-            layer.get_buffer(), f"area-{number}.raw", x0 - left, y0 - top, "YA u8", 2, width, height
+            _seen(layer), f"area-{number}.raw", x0 - left, y0 - top, "YA u8", 2, width, height
         )
         shift = (0, 0) if self.scale == 1 else (region.left, region.top)
         x, y = (round((a - b) * self.scale) for a, b in zip((x0, y0), shift, strict=True))
@@ -236,6 +270,8 @@ def job_pixels(
 def lay_into_image(region: Region, name: str, folder: Path, done: dict[str, Any]) -> Any:
     """Add the result to the image above its source, as one step to undo; return the layer."""
     image, source = region.image, region.layer
+    if not image.is_valid():
+        raise Refused("The image was closed before its mosaic was done.")
     parent, place = source.get_parent(), image.get_item_position(source)
     image.undo_group_start()
     try:
@@ -244,9 +280,8 @@ def lay_into_image(region: Region, name: str, folder: Path, done: dict[str, Any]
             _inserted(image, result, parent, place)
             _lay_all(image, result, name, folder, done)
         else:
-            result = _new_layer(image, name, done["result"])
+            result = _new_layer(image, name, folder, done["result"])
             _inserted(image, result, parent, place)
-            _fill(result, folder, done["result"])
         _add_paths(image, name, folder, done)
         # The new layer is selected now, and a repetition would be made of it.
         image.set_selected_layers([source])
@@ -258,18 +293,19 @@ def lay_into_image(region: Region, name: str, folder: Path, done: dict[str, Any]
 def make_image(name: str, folder: Path, done: dict[str, Any]) -> tuple[Any, Any]:
     """Make a new image of the result; return it and its layer."""
     raster = done["result"]
-    image = Gimp.Image.new(raster["width"], raster["height"], Gimp.ImageBaseType.RGB)
-    if image is None:
-        raise Refused(f"GIMP could not make an image of {raster['width']} x {raster['height']} px.")
+    size = raster["width"], raster["height"]
+    try:
+        image = Gimp.Image.new(*size, Gimp.ImageBaseType.RGB)
+    except TypeError:  # what a constructor that gives nothing raises
+        raise Refused(f"GIMP could not make an image of {size[0]} x {size[1]} px.") from None
     image.undo_disable()
     if done["layers"]:
         layer = Gimp.GroupLayer.new(image, name)
         _inserted(image, layer, None, 0)
         _lay_all(image, layer, name, folder, done)
     else:
-        layer = _new_layer(image, name, raster)
+        layer = _new_layer(image, name, folder, raster)
         _inserted(image, layer, None, 0)
-        _fill(layer, folder, raster)
     _add_paths(image, name, folder, done)
     image.undo_enable()
     return image, layer
@@ -279,20 +315,20 @@ def _lay_all(image: Any, group: Any, name: str, folder: Path, done: dict[str, An
     """Lay the whole mosaic at the bottom of a group and each container's tiles above it."""
     rasters = [{**done["result"], "name": f"{name}, whole"}, *done["layers"]]
     for raster in rasters:
-        layer = _new_layer(image, raster["name"], raster)
-        _inserted(image, layer, group, 0)
-        _fill(layer, folder, raster)
+        _inserted(image, _new_layer(image, raster["name"], folder, raster), group, 0)
 
 
-def _new_layer(image: Any, name: str, raster: dict[str, Any]) -> Any:
+def _new_layer(image: Any, name: str, folder: Path, raster: dict[str, Any]) -> Any:
+    """Make a layer that is whole before the image has it: one in a locked group is locked too."""
     gray = image.get_base_type() == Gimp.ImageBaseType.GRAY
     kind = Gimp.ImageType.GRAYA_IMAGE if gray else Gimp.ImageType.RGBA_IMAGE
-    layer = Gimp.Layer.new(
-        image, name, raster["width"], raster["height"], kind, 100.0, Gimp.LayerMode.NORMAL
-    )
-    if layer is None:
-        raise Refused(f"GIMP could not make a layer of {raster['width']} x {raster['height']} px.")
+    size = raster["width"], raster["height"]
+    try:
+        layer = Gimp.Layer.new(image, name, *size, kind, 100.0, Gimp.LayerMode.NORMAL)
+    except TypeError:
+        raise Refused(f"GIMP could not make a layer of {size[0]} x {size[1]} px.") from None
     layer.set_offsets(raster["x"], raster["y"])
+    _fill(layer, folder, raster)
     return layer
 
 
@@ -315,15 +351,17 @@ def _fill(layer: Any, folder: Path, raster: dict[str, Any]) -> None:
                 raise Refused("The mosaic's pixels are cut short; the disk may be full.")
             buffer.set(Gegl.Rectangle.new(0, first, width, high), form, pixels)
     buffer.flush()
-    layer.update(0, 0, width, height)
 
 
 def _add_paths(image: Any, name: str, folder: Path, done: dict[str, Any]) -> None:
     if not done["paths"]:
         return
+    used = image.get_selected_paths() or image.get_paths()
     text = (folder / done["paths"]).read_text("ascii")
     fine, paths = image.import_paths_from_string(text, len(text), True, False)
     if not fine:
         raise Refused("GIMP could not read the contours as a path.")
     for path in paths:
         path.set_name(f"{name}, contours")
+    if used:  # the contours are selected now, and a repetition would cut along them
+        image.set_selected_paths(used)

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smalti import __version__
-from smalti.core.atomic import write_bytes
-from smalti.core.errors import SmaltiError
 from smalti.plugin import kritarc
 from smalti.plugin.editor import CONFIG, MODULE, VARIABLE, Worker, WorkerError
 from smalti.plugin.profiles import Editor, Profile
 
 _PLUGIN = Path(__file__).resolve().parent
 _PERMISSION = "--talk-name=org.freedesktop.Flatpak"
+_ALLOW = "allow yourself to write there, then run this again"
 _TURN_ON = "turn Smalti on in Settings > Configure Krita > Python Plugin Manager"
 
 
@@ -41,24 +40,18 @@ def install(profile: Profile) -> Report:
     try:
         plugin.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(plugin / "lib", ignore_errors=True)
-        package = plugin / "lib" / "smalti" / "plugin"
-        package.mkdir(parents=True)
-        for folder in (package, package.parent):
-            (folder / "__init__.py").write_text("", "utf-8")
-        for name in editor.shipped:
-            shutil.copyfile(_PLUGIN / name, package / name)
-        shutil.copyfile(_request(), package.parent / "request.py")
+        for file, content in _files(profile).items():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
         values = {"command": command, "version": __version__}
-        write_bytes(plugin / CONFIG, json.dumps(values, indent=1).encode())
-        entry = plugin / editor.entry
-        shutil.copyfile(_PLUGIN / editor.source, entry)
-        entry.chmod(0o755)
+        (plugin / CONFIG).write_text(json.dumps(values, indent=1), "utf-8")
+        (plugin / editor.entry).chmod(0o755)
         if editor.description:
             profile.description.write_text(editor.description, "utf-8")
         if profile.settings:
             kritarc.turn_on(profile.settings, editor.folder)
     except OSError as error:
-        raise SmaltiError(f"cannot write to {plugin}: {error.strerror}") from error
+        return Report(profile, False, f"cannot write to {plugin}: {error.strerror}; {_ALLOW}")
     if profile.kind == "flatpak" and not _flatpak_allowed(editor):
         return Report(profile, False, _flatpak_words(editor))
     words = f"installed in {plugin}; start {editor.title} again to see it in {editor.menu}"
@@ -82,6 +75,8 @@ def check(profile: Profile) -> Report:
     if version != __version__:
         words = f"version {version} is installed, this is {__version__}; {again}"
         return Report(profile, False, words)
+    if any(not p.is_file() or p.read_bytes() != b for p, b in _files(profile).items()):
+        return Report(profile, False, f"damaged, or of another version; {again}")
     if not os.access(profile.plugin / editor.entry, os.X_OK):
         return Report(profile, False, f"it may not be executed; {again}")
     if editor.description and not profile.description.exists():
@@ -90,7 +85,7 @@ def check(profile: Profile) -> Report:
         return Report(profile, False, f"it is turned off; {_TURN_ON}, or {again}")
     problem = _unable(command, editor)
     if problem:
-        return Report(profile, False, f"{problem}; install Smalti again, then {again}")
+        return Report(profile, False, problem)
     if profile.kind == "flatpak" and not _flatpak_allowed(editor):
         return Report(profile, False, _flatpak_words(editor))
     return Report(profile, True, f"works, in {profile.plugin}")
@@ -106,7 +101,8 @@ def uninstall(profile: Profile) -> Report:
         if profile.settings:
             kritarc.turn_off(profile.settings, profile.editor.folder)
     except OSError as error:
-        raise SmaltiError(f"cannot remove {profile.plugin}: {error.strerror}") from error
+        words = f"cannot remove {profile.plugin}: {error.strerror}; {_ALLOW}"
+        return Report(profile, False, words)
     return Report(profile, True, "removed")
 
 
@@ -119,11 +115,20 @@ def worker_command(profile: Profile) -> list[str]:
     return list(own)
 
 
-def _request() -> Path:
-    """Return the file of `smalti.request`, wherever the package lies."""
+def _files(profile: Profile) -> dict[Path, bytes]:
+    """Return what the plug-in consists of, but how its worker is started."""
     import smalti.request
 
-    return Path(smalti.request.__file__)
+    editor, package = profile.editor, profile.plugin / "lib" / "smalti"
+    shipped = {
+        package / "__init__.py": b"",
+        package / "plugin" / "__init__.py": b"",
+        package / "request.py": Path(smalti.request.__file__).read_bytes(),
+        profile.plugin / editor.entry: (_PLUGIN / editor.source).read_bytes(),
+    }
+    for name in editor.shipped:
+        shipped[package / "plugin" / name] = (_PLUGIN / name).read_bytes()
+    return shipped
 
 
 def _unable(command: list[str], editor: Editor) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _NAMED = 5  # files left out that are named; the others are counted
 _MOST_JOBS = 1024
 _FARTHEST = 1e7  # px of the image that a point of a line may lie away
+_LEAST_PX = 16  # as for Jigsaw.width, which no editor's user has asked for
 _LINE_PX = 3  # width of a path drawn as a border
 _PREVIEW_CELLS = 400
 _PREVIEW_TILES = 60
@@ -255,6 +256,11 @@ def _contained(
 
     request = replace(request, keep_frame=True)
     if job.size == "target" or (job.size == "larger" and request.width < max(size)):
+        if max(size) < _LEAST_PX:
+            raise BadInput(
+                f"there are only {size[0]} x {size[1]} px to fill, and {_LEAST_PX} on the long "
+                "side are needed: enlarge the layer, or select more of it"
+            )
         request = replace(request, width=max(size))
     inside = np.ones(size[::-1], bool) if opacity is None else opacity > 127
     if not inside.any():

@@ -127,13 +127,15 @@ def gimp_profiles(given: str = "") -> list[Profile]:
         If there is none, saying what to do.
     """
     if given:
-        folder = Path(given).expanduser()
-        if not folder.is_dir():
+        folder = Path(given).expanduser().resolve()
+        above = folder.name == "plug-ins" or any(p.is_dir() for p in folder.glob("[23].[0-9]*"))
+        if not folder.is_dir() or above or folder.name.startswith("2."):
             raise BadInput(
-                f"--gimp-dir {given} is no folder: give GIMP's own, which it shows in "
-                "Edit > Preferences > Folders, without plug-ins"
+                f"--gimp-dir {given} is no profile of GIMP 3: give the folder that it shows in "
+                "Edit > Preferences > Folders > Plug-ins, without plug-ins at its end"
             )
-        return [Profile(GIMP, "native", folder.name, folder.resolve())]
+        kinds = [kind for kind, home in _gimp_homes() if folder.is_relative_to(home.resolve())]
+        return [Profile(GIMP, kinds[0] if kinds else "native", folder.name, folder)]
     found: list[Profile] = []
     old: list[Profile] = []
     for kind, home in _gimp_homes():
@@ -141,7 +143,7 @@ def gimp_profiles(given: str = "") -> list[Profile]:
             known = found if folder.name[0] == "3" else old
             known.append(Profile(GIMP, kind, folder.name, folder))
     own = os.environ.get("GIMP3_DIRECTORY")
-    if own and Path(own).is_dir():
+    if own and Path(own).is_dir() and Path(own) not in [one.folder for one in found]:
         found.append(Profile(GIMP, "native", Path(own).name, Path(own)))
     if not found:
         raise BadInput(_no_gimp(old))

@@ -83,7 +83,7 @@ def serve(lines: BinaryIO, channel: Channel, scratch: Path | None = None) -> int
             )
             Thread(target=_warm, daemon=True).start()
             line = lines.readline(_MOST_LINE)
-            if not line.strip():
+            if not line:
                 return 0
             Thread(target=_work, args=(line, folder, channel, stop, ended, code)).start()
             while later := lines.readline(_MOST_LINE):
@@ -228,8 +228,9 @@ def main(scratch: str = "") -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _leave)
-        signal.signal(signal.SIGINT, _leave)
+        for name in ("SIGTERM", "SIGINT", "SIGHUP"):  # the last if the editor's terminal is closed
+            if hasattr(signal, name):  # not all on Windows
+                signal.signal(getattr(signal, name), _leave)
     code = 1
     try:
         code = serve(sys.stdin.buffer, Channel(out), Path(scratch) if scratch else None)

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+MOST_PX = 524_288  # a side, of anything in GIMP
+
 
 class Enum:
     """Names that stand for themselves."""
@@ -58,9 +60,12 @@ class Layer:
 
     def __post_init__(self) -> None:
         self.buffer = Buffer(self.width, 4, bytearray(self.width * self.height * 4))
+        self.whole = b""  # its pixels when an image got it
 
     @classmethod
     def new(cls, image: Any, name: str, width: int, height: int, *_: Any) -> "Layer":
+        if not image.is_valid() or width > MOST_PX:
+            raise TypeError("constructor returned NULL")
         return cls(name, width, height)
 
     def is_group(self) -> bool:
@@ -96,8 +101,11 @@ class Layer:
     def get_parent(self) -> None:
         return None
 
-    def update(self, *_: int) -> None:
-        pass
+    def get_filters(self) -> list[Any]:
+        return []
+
+    def get_apply_mask(self) -> bool:
+        return False
 
 
 @dataclass(eq=False)
@@ -107,11 +115,16 @@ class Image:
     empty: bool = True
     paths: list[Any] = field(default_factory=list)
     refuses: bool = False
+    closed: bool = False
 
     def __post_init__(self) -> None:
         self.chosen: list[Layer] = []
+        self.chosen_paths: list[Any] = []
         self.groups = 0
         self.done: list[str] = []
+
+    def is_valid(self) -> bool:
+        return not self.closed
 
     def get_base_type(self) -> str:
         return self.base
@@ -126,14 +139,25 @@ class Image:
         return Layer()
 
     def get_selected_paths(self) -> list[Any]:
-        return []
+        return self.chosen_paths
+
+    def set_selected_paths(self, paths: list[Any]) -> None:
+        assert paths, "GIMP refuses an empty list"
+        self.chosen_paths = paths
 
     def get_paths(self) -> list[Any]:
         return self.paths
 
+    def import_paths_from_string(self, text: str, *_: Any) -> tuple[bool, list[Any]]:
+        path = types.SimpleNamespace(set_name=lambda name: None)
+        self.paths = [path, *self.paths]
+        self.chosen_paths = [path]
+        return True, [path]
+
     def insert_layer(self, layer: Layer, parent: Layer | None, place: int) -> bool:
         if self.refuses:
             return False
+        layer.whole = bytes(layer.buffer.pixels)
         (self.layers if parent is None else parent.children).insert(place, layer)
         self.chosen = [layer]
         return True

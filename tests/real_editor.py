@@ -17,7 +17,12 @@ SCREENS = ROOT / "tests" / "report"
 BAD = ("FAIL", "Plug-in crashed", "mnemonic", "Traceback", "CRITICAL")
 # Of GIMP 3.2 itself: where no pen was ever seen, as on a virtual screen; and of the radio buttons
 # it makes of a choice, whose title can have no mnemonic.
-NOISE_3_2 = ("gdk_device_", "gimp_device_info_", "no mnemonic for property")
+NOISE_3_2 = (
+    "gdk_device_",
+    "gdk_window_get_device_",
+    "gimp_device_info_",
+    "no mnemonic for property",
+)
 
 
 def fill_home(home: Path) -> None:

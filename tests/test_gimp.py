@@ -5,6 +5,7 @@ import sys
 import types
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import click
 import fake_gi
@@ -161,9 +162,28 @@ def test_a_result_is_one_layer_above_its_source_which_stays_selected(
     made = image_room.lay_into_image(region, "mosaic", tmp_path, done)
     assert [one.name for one in image.layers] == ["over", "mosaic", "source"]
     assert made.offsets == (3, 4)
-    assert bytes(made.buffer.pixels) == (tmp_path / "r").read_bytes()[: 20 * 10 * 4]
+    assert made.whole == (tmp_path / "r").read_bytes()[: 20 * 10 * 4], "and nothing half laid"
     assert image.chosen == [layer]
     assert (image.done, image.groups) == (["start", "end"], 0)
+
+
+@pytest.mark.parametrize("chosen", [[], [0]])
+def test_contours_do_not_become_the_path_a_repetition_cuts_along(
+    image_room: Any, tmp_path: Path, chosen: list[int]
+) -> None:
+    layer, cuts = Layer(), [types.SimpleNamespace(), types.SimpleNamespace()]
+    image = Image([layer], paths=cuts)
+    image.chosen_paths = [cuts[k] for k in chosen]
+    region = image_room.find_region(image, [layer])
+    (tmp_path / "p.svg").write_text("<svg/>")
+    done: dict[str, Any] = {
+        "result": raster(tmp_path, "r", 8, 8, 0, 0),
+        "layers": [],
+        "paths": "p.svg",
+    }
+    image_room.lay_into_image(region, "mosaic", tmp_path, done)
+    assert len(image.paths) == 3
+    assert image.chosen_paths == ([cuts[0]] if chosen else cuts)
 
 
 def test_layers_of_containers_lie_in_a_group(image_room: Any, tmp_path: Path) -> None:
@@ -175,6 +195,23 @@ def test_layers_of_containers_lie_in_a_group(image_room: Any, tmp_path: Path) ->
     made = image_room.lay_into_image(region, "mosaic", tmp_path, done)
     assert made.group
     assert [one.name for one in made.children] == ["b", "a", "mosaic, whole"]
+
+
+@pytest.mark.parametrize(
+    ("closed", "width", "word"), [(True, 8, "was closed"), (False, 600_000, "600000 x 8 px")]
+)
+def test_an_image_that_cannot_take_the_mosaic_is_told_of(
+    image_room: Any, tmp_path: Path, closed: bool, width: int, word: str
+) -> None:
+    layer = Layer()
+    image = Image([layer])
+    region = image_room.find_region(image, [layer])
+    image.closed = closed
+    result = {"width": width, "height": 8, "x": 0, "y": 0, "file": "r", "format": "RGBA u8"}
+    done: dict[str, Any] = {"result": result, "layers": [], "paths": None}
+    with pytest.raises(image_room.Refused, match=word):
+        image_room.lay_into_image(region, "mosaic", tmp_path, done)
+    assert (image.layers, image.groups) == ([layer], 0)
 
 
 def test_an_undo_group_is_closed_when_gimp_refuses(image_room: Any, tmp_path: Path) -> None:
@@ -201,9 +238,8 @@ def test_the_worker_is_found_or_its_loss_explained(
         (tmp_path / CONFIG).write_text(text)
         with pytest.raises(WorkerError, match="smalti gimp install"):
             worker_command(tmp_path, "gimp")
-    (tmp_path / CONFIG).write_text(json.dumps({"command": [str(tmp_path / "gone")]}))
-    with pytest.raises(WorkerError, match="moved or deleted"):
-        worker_command(tmp_path, "gimp")
+    with pytest.raises(WorkerError, match=r"moved or deleted.*smalti gimp install"):
+        Worker([str(tmp_path / "gone")], "gimp")
     (tmp_path / CONFIG).write_text(json.dumps({"command": [sys.executable, "-V"]}))
     assert worker_command(tmp_path, "gimp") == [sys.executable, "-V"]
     monkeypatch.setenv(VARIABLE, sys.executable)
@@ -214,7 +250,10 @@ def test_the_worker_is_found_or_its_loss_explained(
     ("code", "word"),
     [
         ("", "code 0"),
-        ("raise SystemExit('no engine here')", "no engine here"),
+        (
+            "raise SystemExit('no engine here')",
+            "smalti gimp install. Its last words: no engine here",
+        ),
         ('print(\'{"type": "hello"}\')', "began with"),
         ('print(\'{"type": "hello", "folder": "/", "protocol": 1}\')', "not a job's folder"),
         ('print(\'{"type": "hello", "folder": "/", "protocol": 2}\')', "protocol 1"),
@@ -266,3 +305,50 @@ def test_a_result_that_is_cut_short_is_refused(tmp_path: Path) -> None:
             make(worker, {}, lambda *_: None)
     finally:
         worker.close()
+
+
+class Window:
+    """A dialog of GIMP's whose OK or Cancel is pressed when it runs."""
+
+    def __init__(self, presses: list[bool], seen: list[str]) -> None:
+        self.presses, self.seen = presses, seen
+        self.on_map: Any = None
+
+    def connect(self, event: str, call: Any) -> None:
+        assert event == "map-event"
+        self.on_map = call
+
+    def run(self) -> bool:
+        self.seen.append("run")
+        self.on_map()
+        return self.presses.pop(0)
+
+    def __getattr__(self, name: str) -> Any:
+        return MagicMock()
+
+
+@pytest.mark.parametrize("presses", [[True, False], [True, True]])
+def test_ok_without_a_folder_leaves_the_dialog_open(
+    monkeypatch: pytest.MonkeyPatch, image_room: Any, presses: list[bool]
+) -> None:
+    import smalti.plugin.gimp_dialog as room
+
+    seen: list[str] = []
+    window = Window(list(presses), seen)
+    gtk, glib = MagicMock(), MagicMock(markup_escape_text=lambda text, _: text)
+    for name, fake in {"Gtk": gtk, "GLib": glib, "GdkPixbuf": MagicMock()}.items():
+        monkeypatch.setattr(room, name, fake)
+    dialogs = types.SimpleNamespace(new=lambda *_: window)
+    monkeypatch.setattr(room, "GimpUi", types.SimpleNamespace(ProcedureDialog=dialogs))
+    given = [defaults(KINDS[0]) | {"photos": None}, defaults(KINDS[0])]
+
+    def start() -> Any:
+        seen.append("worker")
+        raise WorkerError("none here")
+
+    region = image_room.find_region(Image([Layer()]), [Layer()])
+    pressed, _ = room.ask(KINDS[0], None, MagicMock(), region, lambda: given.pop(0), start)
+    assert pressed == presses[-1]
+    words = gtk.Label.return_value.set_markup
+    assert words.call_args.args == ("<b>Choose a folder of photos first.</b>",)
+    assert seen[:2] == ["run", "worker"], "the engine loads once the window is there"

@@ -95,7 +95,7 @@ def test_in_a_window(gimp: RealGimp) -> None:
             running.kill()
             running.wait()
     noise = NOISE_3_2 if os.environ.get("SMALTI_GIMP_SUITE") == "forky" else ()
-    assert len(passed(said, noise)) == 11
+    assert len(passed(said, noise)) == 12
     print(*[line for line in said.splitlines() if line.startswith("LONGEST")])
 
 
@@ -117,6 +117,14 @@ def answer(display: Display, gimp: RealGimp, asked: list[str]) -> None:
         case ["cancel"]:
             display.window("^Smalti")
             time.sleep(1)
+            display.press("^Smalti", "Escape")
+            return
+        case ["wrong"]:
+            display.window("^Smalti")
+            time.sleep(1)
+            display.press("^Smalti", "alt+o")
+            time.sleep(1)
+            display.shoot("wrong")
             display.press("^Smalti", "Escape")
             return
         case ["arrange"]:

@@ -10,6 +10,7 @@ import pytest
 
 from smalti.core.errors import BadInput
 from smalti.plugin import kritarc
+from smalti.plugin.cli import main
 from smalti.plugin.editor import VARIABLE
 from smalti.plugin.install import check, install, uninstall
 from smalti.plugin.profiles import GIMP, KRITA, Profile, gimp_profiles, krita_profiles
@@ -56,6 +57,36 @@ def test_no_profile_is_plain_words(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         gimp_profiles()
     with pytest.raises(BadInput, match="Preferences"):
         gimp_profiles(str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize("wrong", ["", "2.10", "3.0/plug-ins", "3.0/nowhere"])
+def test_a_folder_that_is_no_profile_is_refused(tmp_path: Path, wrong: str) -> None:
+    home = tmp_path / ".config/GIMP"
+    for place in ("2.10", "3.0/plug-ins"):
+        (home / place).mkdir(parents=True)
+    with pytest.raises(BadInput, match="no profile of GIMP 3: give the folder"):
+        gimp_profiles(str(home / wrong))
+
+
+def test_a_profile_that_is_given_has_the_kind_of_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / ".var/app/org.gimp.GIMP/config/GIMP/3.0"
+    for folder, kind in ((kept, "flatpak"), (tmp_path / "mine", "native")):
+        folder.mkdir(parents=True)
+        assert [(p.kind, p.folder) for p in gimp_profiles(str(folder))] == [(kind, folder)]
+    monkeypatch.setenv("GIMP3_DIRECTORY", str(kept))
+    assert [p.kind for p in gimp_profiles()] == ["flatpak"]
+
+
+def test_what_is_to_be_mended_is_an_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for act, code in (("check", 1), ("install", 0), ("check", 0)):
+        monkeypatch.setattr(sys, "argv", ["smalti", "gimp", act, "--gimp-dir", str(tmp_path)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == code
 
 
 def test_every_profile_of_krita_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,16 +164,33 @@ def test_what_would_not_work_is_noticed(tmp_path: Path, monkeypatch: pytest.Monk
     config = profile.plugin / "worker.json"
     good = json.loads(config.read_text())
     for change, word in (
-        ({"command": [str(tmp_path / "gone")]}, "does not start"),
-        ({"command": [sys.executable, "-c", "raise SystemExit('broken')"]}, "broken"),
+        ({"command": [str(tmp_path / "gone")]}, "moved or deleted"),
+        (
+            {"command": [sys.executable, "-c", "raise SystemExit('broken')"]},
+            "smalti gimp install. Its last words: broken",
+        ),
         ({"version": "0.0.1"}, "version 0.0.1"),
     ):
         config.write_text(json.dumps({**good, **change}))
         assert word in check(profile).words
+        assert check(profile).words.count("smalti gimp install") == 1
     config.write_text("{")
     assert "damaged" in check(profile).words
+    assert install(profile).fine
+    (profile.plugin / "lib" / "smalti" / "plugin" / "preview.py").unlink()
+    assert "damaged" in check(profile).words
+    assert install(profile).fine
+    (profile.plugin / "smalti-gimp.py").write_text("# of another version\n")
+    assert "another version" in check(profile).words
     monkeypatch.setenv(VARIABLE, json.dumps([str(tmp_path / "gone")]))
     assert not install(profile).fine
+
+
+def test_a_profile_that_cannot_be_written_does_not_hide_the_others(tmp_path: Path) -> None:
+    (tmp_path / "plug-ins").write_text("no folder")
+    report = install(Profile(GIMP, "native", "3.0", tmp_path))
+    assert not report.fine
+    assert "cannot write to" in report.words
 
 
 def test_sandboxes_are_told_of(tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ def test_a_jigsaw_gives_layers_and_paths_in_the_image(tmp_path: Path) -> None:
     ("line", "word"),
     [
         (b"no json\n", "one line of JSON"),
+        (b"\n", "one line of JSON"),
         (b"[" * 100_000 + b"\n", "one line of JSON"),
         (b"\xff\xfe\n", "one line of JSON"),
         (b"{}\n", "must be a job"),
@@ -132,10 +133,11 @@ def test_a_cancel_is_answered_and_leaves_nothing(tmp_path: Path, folder_of_photo
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_a_polite_kill_leaves_nothing_and_what_a_hard_one_leaves_is_swept(tmp_path: Path) -> None:
-    with Worker(tmp_path) as worker:
-        worker.process.send_signal(signal.SIGTERM)
-        worker.process.wait(10)
-        assert not worker.folder.exists()
+    for polite in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        with Worker(tmp_path) as worker:
+            worker.process.send_signal(polite)
+            worker.process.wait(10)
+            assert not worker.folder.exists()
     with Worker(tmp_path) as killed, Worker(tmp_path) as alive:
         killed.process.kill()
         killed.process.wait()

@@ -118,6 +118,54 @@ def every_kind_of_pixel_comes_out_with_its_transparency():
 
 
 @check
+def a_layer_is_laid_as_it_is_seen_its_mask_and_its_filters_applied():
+    hides = (bytes([0]) * 60 + bytes([128]) * 60 + bytes([255]) * 120) * HIGH
+    for base, precision, alpha in (
+        (Gimp.ImageBaseType.RGB, Gimp.Precision.U8_NON_LINEAR, True),
+        (Gimp.ImageBaseType.GRAY, Gimp.Precision.FLOAT_LINEAR, False),
+    ):
+        image, layer = picture(base, precision, alpha)
+        layer.set_offsets(7, 9)
+        mask = layer.create_mask(Gimp.AddMaskType.WHITE)
+        layer.add_mask(mask)
+        put(mask, hides, "Y u8")
+        layer.append_filter(Gimp.DrawableFilter.new(layer, "gegl:invert-gamma", "inverted"))
+        if not alpha:  # a shadow around the layer makes it larger
+            layer.append_filter(Gimp.DrawableFilter.new(layer, "gegl:dropshadow", "shadow"))
+        images, before = len(Gimp.get_images()), get(layer)
+        made, _ = done(photomosaic(image, [layer]))
+        opacity = [(a * b + 127) // 255 for a, b in zip(before[3::4], hides)]
+        pixels = get(made)
+        assert list(pixels[3::4]) == opacity, "as opaque as the layer is with its mask"
+        seen = [i for i, a in enumerate(opacity) if a == 255]
+        near(
+            b"".join(pixels[4 * i : 4 * i + 4] for i in seen),
+            b"".join(bytes(255 - c for c in before[4 * i : 4 * i + 4]) for i in seen),
+            60,
+        )
+        assert get(layer) == before
+        assert len(Gimp.get_images()) == images
+        refused(photomosaic(image, [mask]), "Shift+Q")
+        layer.set_apply_mask(False)
+        image.remove_layer(made)
+        made, _ = done(photomosaic(image, [layer]))
+        assert get(made)[3::4] == before[3::4]
+
+
+@check
+def a_locked_group_takes_the_mosaic_of_a_layer_in_it():
+    image, layer = picture()
+    group = Gimp.GroupLayer.new(image, "group")
+    image.insert_layer(group, None, 0)
+    image.reorder_item(layer, group, 0)
+    group.set_lock_content(True)
+    made, _ = done(photomosaic(image, [layer]))
+    assert [x.get_id() for x in group.get_children()] == [made.get_id(), layer.get_id()]
+    near(get(made), get(layer), 60)
+    assert len(done(jigsaw(image, [layer], layers=True))[0].get_children()) > 1
+
+
+@check
 def what_cannot_be_used_is_said_and_nothing_changes():
     image, layer = picture()
     second = Gimp.Layer.new(
@@ -158,6 +206,11 @@ def what_cannot_be_used_is_said_and_nothing_changes():
     image, clear = picture()
     put(clear, bytes(WIDE * HIGH * 4))
     refused(photomosaic(image, [clear]), "transparent everywhere")
+    image, layer = picture()
+    Gimp.context_set_feather(False)
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, 90, 90, 5, 5)
+    for make in (jigsaw, decorative):
+        refused(make(image, [layer]), "5 x 5 px to fill")
 
 
 @check
@@ -229,8 +282,10 @@ def layers_and_paths_are_containers():
         False,
     )
     image.select_rectangle(Gimp.ChannelOps.REPLACE, 10, 10, 220, 160)
-    made, _ = done(jigsaw(image, [layer], segments_from="path", layers=True))
-    assert len(made.get_children()) == 3, "the whole, and a layer each side of the path"
+    for _ in range(2):  # the contours of the first do not cut the second
+        made, _ = done(jigsaw(image, [layer], segments_from="path", layers=True, paths=True))
+        assert len(made.get_children()) == 3, "the whole, and a layer each side of the path"
+        assert [x.get_id() for x in image.get_selected_paths()] == [path.get_id()]
 
 
 @check

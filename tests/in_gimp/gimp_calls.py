@@ -32,10 +32,10 @@ def picture(base=Gimp.ImageBaseType.RGB, precision=Gimp.Precision.U8_NON_LINEAR,
     return image, layer
 
 
-def put(layer, pixels):
+def put(layer, pixels, form=RGBA):
     buffer = layer.get_buffer()
     rect = Gegl.Rectangle.new(0, 0, layer.get_width(), layer.get_height())
-    buffer.set(rect, RGBA, pixels)
+    buffer.set(rect, form, pixels)
     buffer.flush()
 
 

@@ -44,7 +44,7 @@ def resumed(
     draw : callable
         Given how many bands there are, yields those that follow, (h, width, 3) uint8 each.
     """
-    file = out.with_name(f".smalti-{out.name}.bands")
+    file = bands_beside(out)
     bands = _bands(file, key, [(height, width, 3) for height in heights], draw)
     try:
         yield bands
@@ -52,6 +52,11 @@ def resumed(
         bands.close()
         with suppress(OSError):
             file.unlink()
+
+
+def bands_beside(out: Path) -> Path:
+    """Say where the bands of a picture are kept."""
+    return out.with_name(f".smalti-{out.name}.bands")
 
 
 def fingerprint(text: str, sources: Iterable[Source]) -> bytes:

@@ -20,6 +20,11 @@ from smalti.core.errors import UnusablePicture, printable
 
 MAX_PIXELS = 250_000_000
 
+RAW = frozenset(
+    ".3fr .arw .cr2 .cr3 .dng .erf .iiq .mrw .nef .nrw .orf .pef .raf .rw2 .srw .x3f".split()
+)
+"""Endings of cameras' raw files. Many begin as a TIFF, whose first picture is a stamp."""
+
 # TGA comes last: it has no signature, so it would try anything.
 _FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "HEIF", "TGA")
 
@@ -93,6 +98,8 @@ def read_picture(
     if name is None:
         name = os.fspath(file) if isinstance(file, str | os.PathLike) else "picture"
     try:
+        if os.path.splitext(name)[1].lower() in RAW:
+            raise _Refused("a camera's raw file: export it as JPEG or TIFF")
         with _silence():
             if not isinstance(file, str | os.PathLike):
                 return _decode(file, at_least, max_pixels, background)
@@ -189,6 +196,8 @@ def _kind_of_other(start: bytes) -> str:
         return "PDF is a document, not a raster picture"
     if start.startswith((b"%!PS", b"\xc5\xd0\xd3\xc6")):
         return "PostScript is a drawing, not a raster picture"
+    if start.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
+        return "JPEG XL is not read: save it as JPEG or PNG"
     return "not a picture"
 
 

@@ -16,17 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalti.core.errors import BadInput, UnusablePicture, printable
-from smalti.core.picture import MAX_PIXELS, Picture, read_picture
+from smalti.core.picture import MAX_PIXELS, RAW, Picture, read_picture
 
 ACCEPTED = (
     "a folder, a picture, a glob such as 'trip/**/*.jpg', a .zip, "
     "a sheet of tiles such as tiles.jpg#32 or #64x48, an .npz with a key 'tiles', or @demo"
 )
 
-# Drawings are among them so that they are named as unusable rather than overlooked.
-_EXTENSIONS = frozenset(
+# Some are among them so that they are named as unusable rather than overlooked.
+_EXTENSIONS = RAW.union(
     ".jpg .jpeg .jpe .jfif .mpo .png .apng .gif .webp .bmp .dib .tif .tiff .ppm .pgm .pbm .pnm "
-    ".tga .jp2 .j2k .jpx .jpf .avif .avifs .heic .heics .heif .heifs .hif .svg".split()
+    ".tga .jp2 .j2k .jpx .jpf .avif .avifs .heic .heics .heif .heifs .hif .jxl .svg".split()
 )
 _CELL = re.compile(r"([1-9]\d{0,8})(?:x([1-9]\d{0,8}))?")
 _TILE_PART = re.compile(rf"(?:{_CELL.pattern}:)?\d{{1,9}}")

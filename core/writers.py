@@ -16,7 +16,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalti.core.atomic import explained, replacing, sync, unwritable, write_bytes
+from smalti.core.checkpoint import bands_beside
 from smalti.core.errors import BadInput, printable
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".dzi", ".html")
@@ -77,6 +78,11 @@ def check_output(
             f"cannot write {name}: {size[0]} x {size[1]} px, and {ending} holds at most "
             f"{longest} px a side; make it smaller, or write .png, .tif or .dzi"
         )
+    try:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            bands_beside(out).lstat()  # the longest of the names there will be
+    except OSError as error:
+        raise BadInput(f"cannot write {name}: {error.strerror}; choose another name") from error
     if out.is_dir():
         raise BadInput(f"cannot write {name}: it is a folder; name a file in it")
     if not out.parent.is_dir():

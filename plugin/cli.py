@@ -1,6 +1,5 @@
 """The command line: options in, one call, a picture out."""
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from smalti.plugin import report
 from smalti.plugin.jigsaw import jigsaw
 from smalti.plugin.options import EXIT_CODES, cluster_option, columns_by_rows, run_job, with_common
 from smalti.plugin.photo import photo
+from smalti.plugin.streams import Unprinted, keep_streams
 from smalti.plugin.view import view
 from smalti.request import FORMATS
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 def main() -> None:
     """Run the command line; the process ends with one of the documented codes."""
     debug = "--debug" in sys.argv
+    keep_streams()
     try:
         # What a click.exceptions.Exit carries comes back as the command's value.
         code = smalti.main(prog_name="smalti", standalone_mode=False) or 0
+        sys.stdout.flush()
     except click.ClickException as error:
         code = _say(error.format_message() + _where_to_read(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         code = _say("cancelled; nothing was left behind", 130)
-    except BrokenPipeError:  # the reader of our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
+    except Unprinted as error:
+        code = _say(str(error), error.exit_code) if str(error) else error.exit_code
     except Exception as error:
         if debug:
             raise
         code = _explain(error)
-    sys.stdout.flush()
     sys.exit(code)
 
 

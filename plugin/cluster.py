@@ -4,18 +4,20 @@ Each of its workers hands what it is given to processes of its own, so that work
 hangs or swells is named as it is here, and never the end of somebody's cluster.
 """
 
+import asyncio
+import logging
 import pickle
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from smalti import __version__
-from smalti.core.errors import BadInput, WorkerLost
-from smalti.plugin.pool import Pool, answered, cancels, limit_of, packed
+from smalti.core.errors import BadInput, SmaltiError, WorkerLost
+from smalti.plugin.pool import Pool, answered, cancels, limit_of, packed, settle
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -28,6 +30,7 @@ _LARGE = "distributed.admin.large-graph-warning-threshold"
 _NO_LIMIT = "1 GB"  # a large container is some MB with all shapes; it is no mistake of the user's
 _UNHEARD = "127.0.0.1:0"  # Dask's pages about itself: no other machine sees them
 _LOOK_S, _IDLE = 10.0, 6  # between two looks at idle processes; looks, then they end
+_WATCH_S = 0.5  # between two looks whether the scheduler is there
 _END_S = 3.0  # for the workers to say that their processes have ended
 
 
@@ -54,6 +57,8 @@ def cluster(address: str, jobs: int) -> Iterator["Cluster"]:
         raise BadInput(f"--cluster needs Dask ({error}): pip install 'smalti[cluster]'") from None
     with ExitStack() as stack:
         stack.enter_context(dask.config.set({_LARGE: _NO_LIMIT}))
+        stack.callback(logging.disable, logging.root.manager.disable)
+        logging.disable()  # Dask would tell of a loss in pages; it comes as an error, too
         where = address
         if address == "local":
             here = LocalCluster(
@@ -65,6 +70,8 @@ def cluster(address: str, jobs: int) -> Iterator["Cluster"]:
             )
             where = stack.enter_context(here)
         try:
+            if where == address:  # a client that finds nobody ends in 20 s and a traceback
+                asyncio.run(_reach(address))
             client = stack.enter_context(Client(where, timeout=_ANSWER_S, set_as_default=False))
         except (OSError, ValueError, TypeError, KeyError, ImportError) as error:
             raise BadInput(
@@ -72,8 +79,16 @@ def cluster(address: str, jobs: int) -> Iterator["Cluster"]:
                 "prints, such as tcp://host:8786, or --cluster local"
             ) from None
         _check_versions(client, address)
-        with Cluster(client) as executor:
+        with Cluster(client, address) as executor:
             yield executor
+
+
+async def _reach(address: str) -> None:
+    from distributed import Security
+    from distributed.comm.core import connect
+
+    as_client = Security().get_connection_args("client")
+    (await connect(address, timeout=_ANSWER_S, **as_client)).abort()
 
 
 class Cluster(Executor):
@@ -82,12 +97,20 @@ class Cluster(Executor):
     Parameters
     ----------
     client : Client
+    address : str
+        Of its scheduler, for messages.
     """
 
-    def __init__(self, client: "Client") -> None:
+    def __init__(self, client: "Client", address: str) -> None:
         self._client = client
+        self._address = address
         self._executor = client.get_executor(pure=False)
         self.workers = sum(client.nthreads().values())
+        self._begun: set[Future[bytes]] = set()
+        self._lock = Lock()
+        self._closed = Event()
+        self._watcher = Thread(target=self._watch, daemon=True)
+        self._watcher.start()
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """Have a worker call a function; a `Bounded` one in no more than its seconds."""
@@ -95,34 +118,57 @@ class Cluster(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = True) -> None:
         """End our processes at once; what they were at is cancelled."""
-        self._executor.shutdown(wait=False)
+        self._closed.set()
+        self._watcher.join()
         with suppress(Exception):  # the scheduler may be gone, and they with it
+            self._executor.shutdown(wait=False)
             self._client.sync(
                 self._client._run, _end, self._client.id, on_error="ignore", callback_timeout=_END_S
             )
 
     def _send(self, seconds: float | None, work: bytes) -> Future[bytes]:
         from distributed import KilledWorker
+        from distributed.client import ClosedClientError
 
-        sent: Future[bytes] = self._executor.submit(_do, self._client.id, seconds, work)
         outcome: Future[bytes] = Future()
+        with self._lock:
+            self._begun.add(outcome)
 
-        def settle(sent: Future[bytes]) -> None:
+        def finish(sent: Future[bytes]) -> None:
+            if self._client.status != "running":  # the watch tells
+                return
+            with self._lock:
+                if outcome not in self._begun:
+                    return
+                self._begun.discard(outcome)
             if sent.cancelled():
                 outcome.cancel()
-            if not outcome.set_running_or_notify_cancel():
+                settle(outcome, b"")
                 return
             error = sent.exception()
             if isinstance(error, KilledWorker):
                 error = WorkerLost("the machines of the cluster that had it were lost")
-            if error is None:
-                outcome.set_result(sent.result())
-            else:
-                outcome.set_exception(error)
+            settle(outcome, b"" if error else sent.result(), error)
 
-        cancels(outcome, sent)
-        sent.add_done_callback(settle)
+        with suppress(ClosedClientError):
+            sent: Future[bytes] = self._executor.submit(_do, self._client.id, seconds, work)
+            cancels(outcome, sent)
+            sent.add_done_callback(finish)
         return outcome
+
+    def _watch(self) -> None:
+        """Tell whoever waits that the scheduler was lost: Dask lets some wait for ever."""
+        while not self._closed.wait(_WATCH_S):
+            if self._client.status == "running":
+                continue
+            with self._lock:
+                begun, self._begun = self._begun, set()
+            for outcome in begun:
+                lost = (
+                    f"the scheduler at {self._address} was lost; photos that were read are "
+                    "remembered: run again once it is back"
+                )
+                settle(outcome, b"", SmaltiError(lost))
 
 
 # What follows runs on a worker of the cluster.
@@ -196,6 +242,10 @@ def _check_versions(client: "Client", address: str) -> None:
             f"the workers at {address} cannot load smalti: {error}; "
             f"pip install smalti=={__version__} on all of them"
         ) from None
+    if not there:
+        raise BadInput(
+            f"the scheduler at {address} has no workers: `dask worker {address}` starts one"
+        )
     if other := sorted(there - {__version__}):
         raise BadInput(
             f"the workers at {address} have smalti {other[0]}, and here is {__version__}: "

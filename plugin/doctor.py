@@ -60,7 +60,7 @@ def usable_cores() -> int:
 
 def _cores(there: int, usable: int) -> tuple[bool, str]:
     if usable < there:
-        return True, f"{there}, of which {usable} may be used here: give --jobs {usable}"
+        return True, f"{there}, of which {usable} may be used here"
     return True, str(there)
 
 
@@ -146,11 +146,16 @@ def _index() -> Iterator[Finding]:
     index = default_index()
     folder = _nearest(index.parent)
     name = printable(str(index))
-    if not os.access(folder, os.W_OK):
-        mend = "not writable, so every run reads all photos: set SMALTI_CACHE"
-        yield Finding("photo index", False, f"{name}; {mend}")
-    elif not index.exists():
+    try:
+        tempfile.TemporaryFile(dir=folder).close()  # permissions alone do not tell
+    except OSError as error:
+        mend = f"{error.strerror}, so every run reads all photos: set SMALTI_CACHE"
+        yield Finding("photo index", False, f"{name}: {mend}")
+        return
+    if not os.path.lexists(index):
         yield Finding("photo index", True, f"{name}, none yet")
+    elif not index.is_file():  # opening a pipe would wait for ever
+        yield Finding("photo index", False, f"{name} is no regular file; delete it: one is made")
     else:
         yield Finding("photo index", *_health(index))
 

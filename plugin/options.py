@@ -1,6 +1,5 @@
 """What several commands share: options, and how a job is run."""
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
@@ -117,10 +116,11 @@ def run_job(
     patient: bool = False,
 ) -> Any:
     """Run a job with workers, here or on a cluster, and progress; give it both by name."""
+    from smalti.plugin.doctor import usable_cores
     from smalti.plugin.pool import workers
     from smalti.plugin.terminal import run, shown
 
-    count = jobs or os.cpu_count() or 1
+    count = jobs or usable_cores()
     with shown(quiet) as show, _on(cluster, count) if cluster else workers(count) as executor:
         return run(
             lambda progress: job(executor=executor, progress=progress), show, patient=patient

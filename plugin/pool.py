@@ -107,28 +107,29 @@ class Pool(Executor):
         with self._lock:
             if self._closed:
                 raise RuntimeError("the pool is closed")
-            if not self._pools or not self._pools[-1].active:
-                self._pools.append(_new_pool(self.workers, self.memory))
-            inner = self._pools[-1].schedule(_do, (work,), timeout=seconds)
+            with _deaf():
+                if not self._pools or not self._pools[-1].active:
+                    self._pools.append(_new_pool(self.workers, self.memory))
+                inner = self._pools[-1].schedule(_do, (work,), timeout=seconds)
 
-        def settle(inner: Future[bytes]) -> None:
+        def finish(inner: Future[bytes]) -> None:
             try:
                 result = inner.result()
             except BrokenProcessPool as error:
                 if resent and not self._closed:
                     self._start(outcome, seconds, work, resent - 1)
                 else:
-                    _settle(outcome, b"", WorkerLost(f"all workers were lost ({error})"))
+                    settle(outcome, b"", WorkerLost(f"all workers were lost ({error})"))
             except CancelledError:
                 outcome.cancel()
-                _settle(outcome, b"")
+                settle(outcome, b"")
             except BaseException as error:
-                _settle(outcome, b"", self._lost(error, seconds))
+                settle(outcome, b"", self._lost(error, seconds))
             else:
-                _settle(outcome, result)
+                settle(outcome, result)
 
         cancels(outcome, inner)
-        inner.add_done_callback(settle)
+        inner.add_done_callback(finish)
 
     def _lost(self, error: BaseException, seconds: float | None) -> BaseException:
         """Say in words how a worker was lost."""
@@ -164,18 +165,18 @@ def answered(send: Callable[[bytes], Future[bytes]], work: bytes) -> Future[Any]
     outcome: Future[Any] = Future()
     inner = send(work)
 
-    def settle(inner: Future[bytes]) -> None:
+    def finish(inner: Future[bytes]) -> None:
         try:
             error, result = pickle.loads(inner.result())
         except CancelledError:
-            _settle(outcome, None, WorkerLost("it was given up"))
+            settle(outcome, None, WorkerLost("it was given up"))
         except BaseException as failure:
-            _settle(outcome, None, failure)
+            settle(outcome, None, failure)
         else:
-            _settle(outcome, result, error)
+            settle(outcome, result, error)
 
     cancels(outcome, inner)
-    inner.add_done_callback(settle)
+    inner.add_done_callback(finish)
     return outcome
 
 
@@ -194,7 +195,8 @@ def cancels(outcome: Future[Any], inner: Future[Any]) -> None:
     outcome.add_done_callback(pass_on)
 
 
-def _settle(outcome: Future[R], result: R, error: BaseException | None = None) -> None:
+def settle(outcome: Future[R], result: R, error: BaseException | None = None) -> None:
+    """Say how work ended, unless it was cancelled."""
     if not outcome.set_running_or_notify_cancel():
         return
     if error is None:
@@ -228,12 +230,33 @@ def _new_pool(jobs: int, memory: int) -> "ProcessPool":
     return ProcessPool(jobs, initializer=_serve, initargs=(memory,), context=context)
 
 
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Let no process or thread that is started in the block hear Ctrl-C or a closed terminal.
+
+    That reaches the whole group of processes and is the parent's; one that has hardly begun
+    would tell at length where it was.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    ours = {signal.SIGINT, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ours)
+    try:
+        resource_tracker.ensure_running()  # whose start lets Ctrl-C through again
+        signal.pthread_sigmask(signal.SIG_BLOCK, ours)
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(memory: int) -> None:
     """Prepare a worker, before it imports anything of the work.
 
-    Ctrl-C reaches the whole group of processes and is the parent's; a polite kill ends it
-    whatever library is busy. Several workers with all threads each would be more than there
-    are cores.
+    A polite kill ends it whatever library is busy. Several workers with all threads each
+    would be more than there are cores.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -28,7 +28,7 @@ _SLOW_S = 1.0  # a phase shorter than this shows no bar
 
 
 def run(job: Callable[[Progress], R], show: Progress, *, patient: bool = False) -> R:
-    """Run a job that reports steps, and cancel it on Ctrl-C or a polite kill.
+    """Run a job that reports steps, and cancel it on Ctrl-C, a polite kill or a closed terminal.
 
     Parameters
     ----------
@@ -66,12 +66,17 @@ def run(job: Callable[[Progress], R], show: Progress, *, patient: bool = False) 
         finally:
             done.set()
 
-    previous = signal.signal(signal.SIGTERM, _interrupt)
+    asked = {getattr(signal, name, signal.SIGTERM) for name in ("SIGTERM", "SIGHUP")}
+    previous = {number: signal.getsignal(number) for number in asked}
     try:
+        for number, handler in previous.items():
+            if handler is not signal.SIG_IGN:  # nohup has it so
+                signal.signal(number, _interrupt)
         Thread(target=work, daemon=True).start()
         _wait(done, stop, final)
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
     if failure:  # a worker that heard the signal too may have failed in its own way
         raise Cancelled if stop.is_set() else failure[0]
     return outcome[0]

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from smalti.core.picture import read_picture
+from smalti.plugin.options import run_job
 from smalti.request import Jigsaw, Photomosaic
 
 SMALTI = [sys.executable, "-c", "from smalti.plugin.cli import main; main()"]
@@ -244,6 +245,15 @@ def test_library_commands(folder_of_photos: Path) -> None:
     assert [Path(t["file"]).name for t in checked["twins"]] == ["photo 03.png"]
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux binds processes so")
+def test_no_more_processes_than_cores_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine shared by a batch system they are a few of many."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 5, 7})
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    pool = run_job(lambda executor, progress: executor, None, quiet=True)
+    assert pool.workers == 3
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion(shell: str) -> None:
     assert "_SMALTI_COMPLETE" in smalti("completion", shell).stdout
@@ -267,9 +277,9 @@ def test_every_option_of_the_request_has_a_switch(
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no process groups of this kind")
 @pytest.mark.parametrize("jobs", [1, 2])
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_ctrl_c_at_any_time_leaves_nothing(
-    target: Path, tmp_path: Path, jobs: int, stop: signal.Signals
+    target: Path, tmp_path: Path, jobs: int, stop: str
 ) -> None:
     """A run over real files, stopped early, in the middle, and late."""
     folder = tmp_path / "photos"
@@ -290,7 +300,7 @@ def test_ctrl_c_at_any_time_leaves_nothing(
         while not list(cache.glob("*.sqlite")):  # it has begun to read photos
             time.sleep(0.02)
         time.sleep(delay)
-        os.killpg(process.pid, stop)
+        os.killpg(process.pid, getattr(signal, stop))
         stopped = time.monotonic()
         _, said = process.communicate(timeout=60)
         took = time.monotonic() - stopped

@@ -36,6 +36,8 @@ from smalti.plugin.cluster import cluster
 from smalti.plugin.pool import workers
 from smalti.request import Jigsaw, Photomosaic
 
+SMALTI = [sys.executable, "-c", "from smalti.plugin.cli import main; main()"]
+
 
 @pytest.fixture(scope="module")
 def there() -> Iterator[LocalCluster]:
@@ -233,6 +235,47 @@ def test_an_address_without_a_scheduler_is_named(
         pass
 
 
+def test_a_wrong_address_is_one_line() -> None:
+    done = subprocess.run(
+        [*SMALTI, "library", "scan", "@demo", "--cluster", "nonsense"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_a_scheduler_without_workers_is_refused() -> None:
+    with (
+        LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as empty,
+        pytest.raises(BadInput, match="has no workers: `dask worker"),
+        cluster(address(empty), 1),
+    ):
+        pass
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_scheduler_that_is_lost_is_named_in_one_line(album: Path, tmp_path: Path) -> None:
+    """Dask tells of it in pages, and lets who waits for a result that was there wait for ever."""
+    program = [sys.executable, str(Path(__file__).with_name("scheduler.py"))]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as scheduler:
+        assert scheduler.stdout is not None
+        where = scheduler.stdout.readline().strip()
+        options = ["-o", str(tmp_path / "m.png"), "-q", "--tile-px", "900", "--cluster", where]
+        process = subprocess.Popen(
+            [*SMALTI, "photo", "@demo", str(album), *options],
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "SMALTI_CACHE": str(tmp_path / "cache")},
+        )
+        while not list((tmp_path / "cache").glob("*.sqlite")):
+            time.sleep(0.02)
+        scheduler.kill()
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert said.startswith(f"smalti: the scheduler at {where} was lost")
+    assert len(said.splitlines()) == 1, said
+
+
 def test_workers_of_another_version_are_refused(
     there: LocalCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,10 +287,9 @@ def test_workers_of_another_version_are_refused(
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no process groups of this kind")
 def test_ctrl_c_ends_a_job_on_a_cluster(there: LocalCluster, album: Path, tmp_path: Path) -> None:
     cache, out = tmp_path / "cache", tmp_path / "m.png"
-    program = [sys.executable, "-c", "from smalti.plugin.cli import main; main()"]
     options = ["-o", str(out), "--tile-px", "300", "--cluster", address(there)]
     process = subprocess.Popen(
-        [*program, "photo", "@demo", str(album), *options],
+        [*SMALTI, "photo", "@demo", str(album), *options],
         stderr=subprocess.PIPE,
         env={**os.environ, "SMALTI_CACHE": str(cache)},
         start_new_session=True,

@@ -68,6 +68,23 @@ def test_a_broken_index_is_told(folder_of_photos: Path, how: str) -> None:
     assert str(index) in finding.found
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pipes in folders")
+def test_an_index_that_is_a_pipe_is_told_at_once() -> None:
+    default_index().parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(default_index())
+    assert "no regular file; delete it" in found("photo index").found
+    assert not found("photo index").fine
+
+
+def test_a_cache_that_is_a_file_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SMALTI_CACHE", str(tmp_path / "file"))
+    assert not found("photo index").fine
+    assert "set SMALTI_CACHE" in found("photo index").found
+
+
 def test_the_older_pygame_is_told_from_the_newer(monkeypatch: pytest.MonkeyPatch) -> None:
     older = ModuleType("pygame")
     older.version = ModuleType("version")  # type: ignore[attr-defined]  # made up

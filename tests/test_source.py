@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from smalti.core.errors import BadInput, UnusablePicture
+from smalti.core.library import scan
 from smalti.core.source import Source, expand, is_tile, label, named, open_source, tiles_around
 
 
@@ -261,3 +262,18 @@ def test_every_kind_of_source_has_alpha_if_asked(sheet: Path, archive: Path) -> 
         flat, clear = (open_source(source, transparent=t).pixels for t in (False, True))
         np.testing.assert_array_equal(clear[..., :3], flat)
         assert (clear[..., 3] == 255).all()
+
+
+@pytest.mark.parametrize(("name", "reason"), [("a.NEF", "camera's raw file"), ("b.jxl", "JPEG XL")])
+def test_pictures_of_kinds_not_read_are_named(tmp_path: Path, name: str, reason: str) -> None:
+    """A raw file is a TIFF whose first picture is a stamp, which must not be taken for it."""
+    Image.new("RGB", (160, 120), "red").save(tmp_path / "a.tif")
+    stamp = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / name).write_bytes(stamp if name == "a.NEF" else b"\xff\x0a" + bytes(99))
+    library = scan([str(tmp_path)])
+    assert len(library.sources) == 1
+    assert [(Path(s.file).name, reason in s.reason) for s in library.skipped] == [(name, True)]
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        archive.write(tmp_path / name, name)
+    with pytest.raises(BadInput, match=reason):
+        scan([str(tmp_path / "z.zip")])

@@ -228,6 +228,8 @@ def test_a_poster_is_read_back_by_its_end(
         ("a.JPG", (9, 65_536), "at most 65535 px a side"),
         ("none/a.png", (9, 9), "there is no folder"),
         ("folder.png", (9, 9), "it is a folder"),
+        ("a" * 300 + ".png", (9, 9), "name too long; choose another"),
+        ("a" * 240 + ".png", (9, 9), "name too long; choose another"),
         ("theirs.dzi", (9, 9), "is not smalti's"),
         ("theirs.html", (9, 9), "is not smalti's"),
         ("mixed.dzi", (9, 9), "is not smalti's"),

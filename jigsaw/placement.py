@@ -91,7 +91,7 @@ class Sought:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Packed:
-    """All tiles at the end of a phase, for who watches; contours come in this order."""
+    """All tiles between two phases, for who watches; contours come in this order, of the last."""
 
     placements: tuple[Placement, ...]
 

@@ -20,7 +20,7 @@ from smalti.jigsaw.container import Container, cut_out
 from smalti.jigsaw.contour import filled_window
 from smalti.jigsaw.fill import choice_of, placement_of
 from smalti.jigsaw.pack import pack, turn_of
-from smalti.jigsaw.placement import Placement
+from smalti.jigsaw.placement import Packed, Placement
 from smalti.jigsaw.pose import Pose
 from smalti.jigsaw.shapes import ShapeLibrary, scan_shapes
 from smalti.jigsaw.size import wanted_sizes
@@ -179,6 +179,7 @@ class Desk:
         for placement in kept:
             window, mask = filled_window(placement.contour, labels.shape)
             labels[window][mask] = -1
+        progress(Step("pack", 0, 0, "packing", Packed(tuple(kept))))
         share = np.count_nonzero(labels >= 0) / np.count_nonzero(self.ground.labels >= 0)
         fresh, _ = pack(
             labels,
@@ -195,6 +196,7 @@ class Desk:
             rng=np.random.default_rng(request.seed),
             progress=progress,
         )
+        progress(Step("refine", 0, 0, "closing gaps", Packed((*kept, *fresh))))
         walls = replace(self.ground, labels=labels)
         laid = refined(request, walls, self.library, fresh, progress) if fresh else []
         locked = frozenset(i for i, k in enumerate(keep) if k in self.locked)

@@ -325,6 +325,30 @@ def test_a_time_lapse_of_the_matching(laid: GridState, tmp_path: Path) -> None:
         assert max(picture.size) == 720
 
 
+def test_what_was_marked_is_so_no_more_on_another_grid(
+    laid: GridState, engine: Engine, request_: Photomosaic
+) -> None:
+    other = replace(request_, grid=(4, 3))
+    engine.ask(Make(other))
+    coarse = told(GridState(request=other), engine, GridAnswer)
+    fine = wished(coarse, engine, Key("ctrl+z"))
+    last = len(photo_of(fine)) - 1
+    marked, _ = play(replace(fine, selected=last), Key("x"))
+    again = wished(replace(marked, selected=-1), engine, Key("ctrl+y"))
+    assert again.marked == -1
+    drawn(again)
+    wished(again, engine, Key("ctrl+z"))  # for the tests that follow
+
+
+def test_locks_go_with_the_grid_while_it_is_laid(laid: GridState) -> None:
+    request = replace(laid.request, lock=("1,1=photo",))
+    laying = replace(laid, request=request, answer=None, running=True, focus="cells", tuned=100.0)
+    _, (make, _) = play(laying, Key("return"))
+    assert isinstance(make, Make)
+    assert isinstance(make.request, Photomosaic)
+    assert (make.request.cells, make.request.lock) == (100, ())
+
+
 def test_the_mosaic_before_another_grid_comes_back(
     laid: GridState, engine: Engine, request_: Photomosaic
 ) -> None:
@@ -338,6 +362,7 @@ def test_the_mosaic_before_another_grid_comes_back(
     assert locked.answer is not None
     assert (back.answer.photo == locked.answer.photo).all()
     assert back.answer.locked == {5}
+    assert " s" not in GridCanvas().facts(back)[0].split("laid")[1]  # it was not laid again
     assert back.picture is not None
     assert locked.picture is not None
     assert (back.picture == locked.picture).all()

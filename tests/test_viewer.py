@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 os.environ["SDL_VIDEODRIVER"] = "dummy"
 from viewing import across, play, told
 
+from smalti.core.progress import Step
 from smalti.jigsaw.energy import Terms
-from smalti.jigsaw.placement import Laid
+from smalti.jigsaw.placement import Laid, Packed
 from smalti.jigsaw.pose import Pose
 from smalti.plugin.viewer.engine import Engine
 from smalti.plugin.viewer.event import (
@@ -28,12 +29,13 @@ from smalti.plugin.viewer.event import (
     Resized,
     Said,
     Save,
+    Told,
     Wheel,
 )
 from smalti.plugin.viewer.jigsaw_canvas import JigsawCanvas
 from smalti.plugin.viewer.jigsaw_engine import Answer
+from smalti.plugin.viewer.jigsaw_state import History, shown, tile_at
 from smalti.plugin.viewer.jigsaw_state import JigsawState as State
-from smalti.plugin.viewer.jigsaw_state import shown, tile_at
 from smalti.plugin.viewer.panel import layout, track
 from smalti.plugin.viewer.stage import View
 from smalti.request import Jigsaw
@@ -93,6 +95,19 @@ def test_a_tile_that_goes_leaves_what_was_below_it(packed: State) -> None:
             anew, none = drawn(replace(bare, at=at)), drawn(replace(bare, at=0))
             # Where tiles overlap the newest lies on top, but they cover what they would at once.
             assert ((now != none) != (anew != none)).any(axis=2).mean() < 0.001
+
+
+def test_the_only_tile_may_go(packed: State) -> None:
+    canvas, bare = JigsawCanvas(), replace(packed, history=History(), answer=None, placements=())
+    first = next(laid for laid in packed.history.news if laid.placement is not None)
+    empty = drawn(bare)
+    bare.history.news.append(first)
+    assert (drawn(bare, canvas) != empty).any()
+    bare.history.news.append(Laid(first.container, first.number))
+    assert (
+        drawn(replace(bare, steps=2), canvas)[: bare.high, : bare.wide]
+        == empty[: bare.high, : bare.wide]
+    ).all()
 
 
 @pytest.mark.parametrize("dark", [True, False])
@@ -171,6 +186,16 @@ def test_a_tile_is_dragged_turned_and_brought_back(packed: State, engine: Engine
     assert back.placements[number].pose == own
     assert back.answer is not None
     assert (back.answer.undo, back.answer.redo) == (moved.answer.undo - 1, 1)
+
+
+def test_a_tile_in_hand_is_turned_before_it_is_moved(packed: State) -> None:
+    number = next(k for k in range(40) if tile_at(packed, *where(packed, k)) == k)
+    x, y = where(packed, number)
+    held = Pointer("down", x, y, 1), Wheel(x, y, 1.0), Pointer("up", x, y, 1)
+    state, (change,) = play(packed, *held)
+    assert state.view == packed.view
+    own = packed.placements[number].pose
+    assert change == Change("move", number, own._replace(theta=own.theta + 0.12))
 
 
 @pytest.mark.parametrize(
@@ -273,6 +298,46 @@ def test_only_the_touched_containers_are_packed_again(packed: State, engine: Eng
         told(again, engine, Answer)
 
 
+def test_packing_anew_is_watched(packed: State, engine: Engine) -> None:
+    label = packed.placements[0].container
+    stay = [p.pose for p in packed.placements if p.container != label]
+    art = drawn(packed)
+    state, wishes = play(replace(packed, selected=0), Key("p"))
+    engine.ask(wishes[0])
+    counts = set()
+    while state.phase != "refine" or state.contours is None:
+        state = told(state, engine, Step)
+        if state.phase == "pack":
+            counts.add(len(shown(state)))
+            assert [p.pose for p in shown(state)[: len(stay)]] == stay
+    assert len(counts) > 1
+    assert min(counts) == len(stay)
+    assert (drawn(state) != art).any(axis=2).mean() > 0.1
+    assert len(shown(state)) > len(state.contours)
+    bent = len(state.bent)
+    state = told(state, engine, Answer)
+    assert len(state.bent) > bent
+    assert max(state.bent) > 0
+    assert play(state, Key("home"), Key("ctrl+right"))[0].at == 1
+    assert [p.pose for p in shown(replace(state, at=0))] == stay
+    engine.ask(Change("undo"))
+    back = told(state, engine, Answer)
+    assert (
+        np.abs(drawn(replace(back, selected=-1)).astype(int) - art)[: back.high, : back.wide].mean()
+        < 1
+    )
+
+
+def test_what_fails_leaves_the_tiles(packed: State) -> None:
+    busy, _ = play(replace(packed, running=True), Told(Step("pack", 0, 0, "", Packed(()))))
+    assert not shown(busy)
+    failed, _ = play(busy, Told(Said("it cannot be")))
+    assert failed.placements == packed.placements
+    assert (
+        drawn(failed) == drawn(replace(packed, said="it cannot be", coverage=(), terms=(), bent=()))
+    ).mean() > 0.99
+
+
 def test_containers_are_cut_and_joined_by_hand(packed: State, engine: Engine) -> None:
     assert packed.ground is not None
     state, wishes = play(packed, Key("e"), *across(packed))
@@ -281,6 +346,7 @@ def test_containers_are_cut_and_joined_by_hand(packed: State, engine: Engine) ->
     assert cut.ground is not None
     assert len(np.unique(cut.ground.labels)) > 2
     assert {p.container for p in cut.placements} <= set(np.unique(cut.ground.labels))
+    assert cut.containers == np.count_nonzero(np.unique(cut.ground.labels) >= 0) > packed.containers
     state, wishes = play(replace(cut, brush=""), Key("m"), *across(packed))
     engine.ask(wishes[0])
     joined = told(state, engine, Answer)
@@ -402,9 +468,16 @@ def test_the_rate_counts_tiles(packed: State) -> None:
 
 
 def test_the_window_may_have_any_size(packed: State) -> None:
+    import pygame
+
     for size in ((400, 300), (1, 1), (2500, 900)):
         state, _ = play(packed, Resized(*size))
-        assert drawn(state).shape[:2] == (state.size[1], state.size[0])
+        whole = drawn(state)
+        assert whole.shape[:2] == (state.size[1], state.size[0])
+        part = pygame.Surface(size)  # a window may be smaller than a state
+        JigsawCanvas().draw(state, part)
+        corner = pygame.surfarray.array3d(part).swapaxes(0, 1)
+        assert (corner == whole[: size[1], : size[0]]).all()
 
 
 def test_a_session_looks_as_it_did(packed: State, golden: Golden) -> None:

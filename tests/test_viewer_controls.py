@@ -16,7 +16,7 @@ from smalti.plugin.viewer.grid_state import GridState
 from smalti.plugin.viewer.jigsaw_state import JigsawState
 from smalti.plugin.viewer.kinds import State, canvas_of
 from smalti.plugin.viewer.panel import TITLE, layout, track
-from smalti.plugin.viewer.stage import fitted
+from smalti.plugin.viewer.stage import EDGE, fitted
 from smalti.plugin.viewer.surround import Plot
 from smalti.request import Jigsaw, Photomosaic
 
@@ -141,6 +141,14 @@ def test_keys_go_through_what_was_laid() -> None:
     for key, at in places:
         state, _ = play(state, Key(key))
         assert state.at == at, key
+
+
+def test_the_end_of_the_line_is_the_mosaic_as_it_is() -> None:
+    bar = JIGSAW.high + 10
+    for steps, share, at in ((100, 0.5, 50), (40, 0.992, None), (0, 0.5, None)):
+        x = EDGE + share * (JIGSAW.size[0] - 2 * EDGE)
+        state, _ = play(replace(JIGSAW, steps=steps), Pointer("down", x, bar, 1))
+        assert state.at == at, (steps, share)
 
 
 def test_keys_zoom() -> None:

@@ -11,7 +11,7 @@ from viewing import PATIENCE_S, play, told
 from smalti.core.errors import BadInput
 from smalti.core.progress import Step
 from smalti.plugin.viewer.engine import Engine
-from smalti.plugin.viewer.event import Change, Key, Make, Pace, Said, Told
+from smalti.plugin.viewer.event import Change, Key, Make, Pace, Passed, Said, Told
 from smalti.plugin.viewer.jigsaw_engine import Answer
 from smalti.plugin.viewer.jigsaw_reducer import after
 from smalti.plugin.viewer.jigsaw_state import JigsawState as State
@@ -86,6 +86,62 @@ def test_the_mosaic_before_another_seed_comes_back(engine: Engine, jigsaw_reques
     assert len(told(back, engine, Answer).placements) == len(other.placements)
     engine.ask(Change("redo"))
     assert told(other, engine, Said).said == "nothing to redo"
+
+
+def test_what_is_being_made_is_stopped(engine: Engine, jigsaw_request: Jigsaw) -> None:
+    engine.ask(Make(jigsaw_request))
+    first = told(State(request=jigsaw_request), engine, Answer)
+    assert first.answer is not None
+    for keys in ([Key("r")], [Key(";")] * 3 + [Key("page up"), Key("return")]):
+        making, wishes = play(first, *keys)
+        for wish in wishes:
+            engine.ask(wish)
+        end = time.monotonic() + PATIENCE_S
+        while making.phase != "pack" and time.monotonic() < end:
+            making = told(making, engine, Step)
+        making, (stop,) = play(making, Passed(5.0), Key("ctrl+z"))
+        engine.ask(stop)
+        back = told(making, engine, Answer)
+        assert not back.running
+        assert back.seconds == 0  # of a packing that is no more
+        assert back.request == jigsaw_request
+        assert [p.pose for p in back.placements] == [p.pose for p in first.placements]
+        assert back.answer is not None
+        assert (back.answer.undo, back.answer.redo) == (first.answer.undo, 0)
+
+
+def test_a_first_packing_is_not_stopped(jigsaw_request: Jigsaw, shapes_index: Path) -> None:
+    engine = Engine(shapes_index)
+    try:
+        engine.ask(Make(jigsaw_request))
+        state = told(State(request=jigsaw_request), engine, Step)
+        _, (stop,) = play(state, Key("ctrl+z"))
+        engine.ask(stop)
+        made = told(state, engine, Answer)
+        engine.ask(stop)  # too late
+        engine.ask(Change("lock", 0))
+        locked = told(made, engine, Answer)
+        assert locked.said.startswith("locked it")
+        assert locked.history.news
+    finally:
+        engine.close()
+
+
+def test_contours_wait_when_it_is_paused(engine: Engine, jigsaw_request: Jigsaw) -> None:
+    engine.ask(Make(jigsaw_request))
+    state, end = State(request=jigsaw_request), time.monotonic() + PATIENCE_S
+    while state.phase != "pack" and time.monotonic() < end:
+        state = told(state, engine, Step)
+    while state.phase == "pack" and time.monotonic() < end:
+        state = told(state, engine, Step)
+    engine.ask(Pace(math.inf))
+    time.sleep(2)
+    for news in engine.news():
+        assert not isinstance(news, Answer)
+        state, _ = after(state, Told(news))
+    assert state.phase == "refine"
+    engine.ask(Pace(0.0))
+    assert told(state, engine, Answer).answer is not None
 
 
 def test_what_cannot_be_made_leaves_what_was_there(engine: Engine, jigsaw_request: Jigsaw) -> None:

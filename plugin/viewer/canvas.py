@@ -68,7 +68,7 @@ class Canvas(Generic[S]):
         raise NotImplementedError
 
     def draw(self, state: S, surface: pygame.Surface) -> None:
-        """Draw a stage onto a surface of its size.
+        """Draw a stage onto a surface; of a smaller one than a stage can be, its corner.
 
         Parameters
         ----------
@@ -76,6 +76,11 @@ class Canvas(Generic[S]):
         surface : pygame.Surface
             Changed in place.
         """
+        if surface.get_size() != state.size:
+            whole = pygame.Surface(state.size)
+            self.draw(state, whole)
+            surface.blit(whole, (0, 0))
+            return
         theme = DARK if state.dark else LIGHT
         area = pygame.Rect(0, 0, state.wide, state.high)
         surface.set_clip(area)

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from smalti.plugin.viewer import panel
 from smalti.plugin.viewer.event import (
+    STOP,
     Event,
     Key,
     Make,
@@ -100,6 +101,8 @@ def _keyed(stage: S, name: str) -> tuple[S, tuple[Wish, ...]] | None:
         return replace(stage, view=view, restless=STILL_S), ()
     if name == "t":
         return replace(stage, dark=not stage.dark), ()
+    if name == "ctrl+z" and stage.running and stage.phase != "done":
+        return stage, (STOP,)
     if name in ("s", "ctrl+s") and stage.settled and not stage.running:
         return replace(stage, said="saving", running=True), (Save("smalti-view.png"),)
     if name in ("g", "shift+g"):
@@ -193,4 +196,5 @@ def _scrubbed(stage: S, x: float) -> S:
     """Go to a place of the line at the bottom."""
     edge = stage.px(EDGE)
     share = min(max((x - edge) / max(1, stage.size[0] - 2 * edge), 0.0), 1.0)
-    return replace(stage, at=None if share >= 0.995 else round(share * stage.steps))
+    at = round(share * stage.steps)
+    return replace(stage, at=at if at < stage.steps else None)

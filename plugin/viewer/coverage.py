@@ -33,7 +33,7 @@ def answered(state: JigsawState, answer: Answer) -> float:
     now = _filled(state, answer.placements, answer.box)
     if state.answer is None:
         return now
-    return state.covered + now - _filled(state, state.placements, answer.box)
+    return state.covered + now - _filled(state, state.answer.placements, answer.box)
 
 
 def _filled(state: JigsawState, placements: tuple[Placement, ...], box: Box) -> float:

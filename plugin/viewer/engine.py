@@ -26,7 +26,7 @@ from smalti.jigsaw_desk import Desk
 from smalti.jigsaw_project import JigsawProject
 from smalti.mosaic import open_project
 from smalti.plugin.viewer import grid_engine, jigsaw_engine
-from smalti.plugin.viewer.event import Change, Make, Pace, Said, Save, Wish
+from smalti.plugin.viewer.event import STOP, Change, Make, Pace, Said, Save, Wish
 from smalti.request import Photomosaic
 
 _MANY = 400  # answers handed over at a time, so that the window stays at its pace
@@ -81,6 +81,10 @@ class _Again(Cancelled):
     """A new mosaic is wanted instead of the one at hand."""
 
 
+class _Stopped(Cancelled):
+    """The mosaic before is wanted instead of what is being made."""
+
+
 class _Held:
     """What the engine holds: the mosaic as it is, and what it was before."""
 
@@ -103,7 +107,7 @@ class _Held:
     def progress(self, step: Step) -> None:
         """Tell a step, and wait as the pace wants."""
         self.tell(step)
-        if step.phase != "pack" and not (step.phase == "assign" and step.made is not None):
+        if step.made is None or step.phase not in ("pack", "refine", "assign"):
             self._listen(0.0)
             return
         end = time.monotonic() + self.pace.seconds
@@ -123,6 +127,10 @@ class _Held:
         wish = self.pipe.recv()
         if isinstance(wish, Pace):
             self.pace = wish
+            return
+        if wish == STOP:
+            if self.at >= 0:  # else there is nothing to go back to
+                raise _Stopped
             return
         self.waiting.append(wish)
         if isinstance(wish, Make):
@@ -151,15 +159,18 @@ def serve(pipe: "Connection[Any, Any]", index: Path | None) -> None:
 
 
 def _do(wish: Wish, held: _Held) -> None:
-    match wish:
-        case Pace():
-            held.pace = wish
-        case Make():
-            _make(wish, held)
-        case Change() if held.at >= 0:
-            _change(wish, held)
-        case Save() if held.at >= 0:
-            _save(wish, held)
+    try:
+        match wish:
+            case Pace():
+                held.pace = wish
+            case Make():
+                _make(wish, held)
+            case Change() if held.at >= 0 and wish != STOP:  # which came too late
+                _change(wish, held)
+            case Save() if held.at >= 0:
+                _save(wish, held)
+    except _Stopped:
+        _back(held, None, "stopped: it is as it was before")
 
 
 def _make(wish: Make, held: _Held) -> None:

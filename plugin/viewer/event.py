@@ -120,6 +120,10 @@ class Change:
     stroke: tuple[tuple[float, float], ...] = ()
 
 
+STOP = Change("stop")
+"""Asks for the mosaic that was there before what is being made; no change, nothing to undo."""
+
+
 @dataclass(frozen=True, slots=True)
 class Save:
     """Ask for files of one name: picture, project, and the SVG of a jigsaw."""

@@ -146,7 +146,9 @@ class GridCanvas(Canvas[GridState]):
             return []
         laid = answer.photo if answer else state.history[-1].photo if state.history else None
         count = 0 if laid is None else int((laid >= 0).sum())
-        lines = [f"{count:,} of {len(board.boxes):,} cells laid   {state.seconds:.1f} s"]
+        lines = [f"{count:,} of {len(board.boxes):,} cells laid"]
+        if state.seconds > 0:
+            lines[0] += f"   {state.seconds:.1f} s"
         if answer is None:
             return lines
         used, mean = len(np.unique(answer.photo)), answer.cost.mean()

@@ -55,8 +55,8 @@ def _stepped(state: GridState, step: Step) -> GridState:
     made = step.made
     if isinstance(made, Board):
         raster = made.grid.columns * UNIT, round(made.grid.rows * UNIT / made.grid.aspect)
-        bare = replace(state, history=(), steps=0, answer=None, picture=None, older=None)
-        return fitted(replace(bare, board=made, raster=raster, selected=-1))
+        bare = replace(state.bare(), history=(), steps=0, seconds=0.0, answer=None)
+        return fitted(replace(bare, board=made, raster=raster, picture=None, older=None))
     if isinstance(made, Matched):
         return replace(state, history=(*state.history, made), steps=state.steps + 1)
     return state
@@ -86,7 +86,7 @@ def _answered(state: GridState, answer: GridAnswer) -> GridState:
 
 def _begun(state: GridState, request: Photomosaic) -> Outcome:
     """Start again, with another request perhaps; locks go where the grid becomes another."""
-    if state.answer is not None and request.cells != state.answer.request.cells:
+    if request.cells != state.request.cells:
         request = replace(request, lock=(), grid=None)
     return begun(state, request)
 

@@ -62,7 +62,7 @@ class GridState(Stage):
         ("F", "another photo here"),
         ("B", "ban this photo"),
         ("L", "lock this photo in its cell"),
-        ("Ctrl+Z  Ctrl+Y", "undo, redo"),
+        ("Ctrl+Z  Ctrl+Y", "undo or stop, redo"),
         (",  ;", "previous, next slider"),
         ("PgUp  PgDn", "change it, or scroll here"),
         ("Enter", "lay as it is set"),

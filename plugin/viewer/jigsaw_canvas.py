@@ -48,7 +48,7 @@ class JigsawCanvas(Canvas[JigsawState]):
             edges[1:] |= labels[1:] != labels[:-1]
             edges[:, 1:] |= labels[:, 1:] != labels[:, :-1]
             self._borders = np.argwhere(edges)[:, ::-1]
-        if state.answer is not None and state.at is None and state.contours is None:
+        if state.answer is not None and state.at is None and not state.laying:
             self._patch(state)
         else:
             self._answer = None
@@ -85,7 +85,7 @@ class JigsawCanvas(Canvas[JigsawState]):
             self.changes += 1
         old = tuple(p for key, p in present.items() if key in drawn)
         new = [p for key, p in present.items() if key not in drawn]
-        low, high = boxes(old) if gone else (np.empty((0, 2)), np.empty((0, 2)))
+        low, high = boxes(old if gone else ())
         for placement in gone:
             left, right = placement.contour.min(axis=0), placement.contour.max(axis=0)
             near = np.flatnonzero((low <= right + 1).all(axis=1) & (high >= left - 1).all(axis=1))

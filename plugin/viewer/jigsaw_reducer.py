@@ -19,6 +19,7 @@ from smalti.plugin.viewer.event import (
     Key,
     Passed,
     Pointer,
+    Said,
     Told,
     Wheel,
     Wish,
@@ -49,11 +50,13 @@ def _after(state: JigsawState, event: Event) -> Outcome:
             return _stepped(state, step), ()
         case Told(news=Answer() as answer):
             return _answered(state, answer), ()
+        case Told(news=Said()) if state.answer is not None:  # what was under way has failed
+            state = replace(state, placements=state.answer.placements, contours=None, sought=None)
         case Passed(seconds=seconds) if state.running and not state.paused:
             if state.phase == "pack":
                 state = replace(state, seconds=state.seconds + seconds)
-        case Wheel() if state.pose is not None:
-            return _turned_in_hand(state, state.pose, event), ()
+        case Wheel() if state.held is not None:
+            return _turned_in_hand(state, state.pose or state.held[2], event), ()
     if (common := look_after(state, event)) is not None:
         return common
     match event:
@@ -73,12 +76,12 @@ def _stepped(state: JigsawState, step: Step) -> JigsawState:
     if made is None:
         return state
     if isinstance(made, Ground):
-        containers = len(np.unique(made.labels[made.labels >= 0]))
         height, width = made.labels.shape
         bare = replace(
             state,
             history=History(),
             steps=0,
+            seconds=0.0,
             placements=(),
             answer=None,
             coverage=(),
@@ -86,9 +89,13 @@ def _stepped(state: JigsawState, step: Step) -> JigsawState:
             bent=(),
             selected=-1,
         )
-        return fitted(replace(bare, ground=made, containers=containers, raster=(width, height)))
+        counted = replace(bare, ground=made, containers=_count(made.labels))
+        return fitted(replace(counted, raster=(width, height)))
     if isinstance(made, ShapeLibrary):
         return replace(state, library=made)
+    if isinstance(made, Packed) and step.phase == "pack":  # anew; these stay
+        state = replace(state, history=History(made.placements), steps=0, seconds=0.0)
+        return replace(state, placements=(), contours=None, coverage=(), terms=(), bent=())
     if isinstance(made, Packed):
         return replace(state, placements=made.placements, contours=None, sought=None)
     if isinstance(made, np.ndarray) and step.phase == "refine":
@@ -103,11 +110,17 @@ def _stepped(state: JigsawState, step: Step) -> JigsawState:
     return replace(state, steps=len(state.history.news), coverage=coverage.watched(state))
 
 
+def _count(labels: NDArray[np.intp]) -> int:
+    """How many containers there are."""
+    return len(np.unique(labels[labels >= 0]))
+
+
 def _bent(state: JigsawState, contours: NDArray[np.float64]) -> float:
     """How far tiles have left their shapes, on average."""
-    if state.library is None or len(contours) != len(state.placements):
+    if state.library is None:
         return 0.0
-    rest = state.library.contours[[placement.tile for placement in state.placements]]
+    moving = state.placements[len(state.placements) - len(contours) :]
+    rest = state.library.contours[[placement.tile for placement in moving]]
     return float(deformation(contours, rest).mean())
 
 
@@ -124,13 +137,14 @@ def _answered(state: JigsawState, answer: Answer) -> JigsawState:
             f"{len(answer.placements):,} tiles, coverage {found['coverage']:.1%}, "
             f"overlap {found['overlap']:.1%}, colour difference {found['delta_e_blurred']:.1f}"
         )
-    ground = state.ground
+    ground, containers = state.ground, state.containers
     if answer.labels is not None and ground is not None:
-        ground = replace(ground, labels=answer.labels)
+        ground, containers = replace(ground, labels=answer.labels), _count(answer.labels)
     return replace(
         state,
         request=answer.request,
         ground=ground,
+        containers=containers,
         answer=_whole(state.answer, answer),
         settled=True,
         placements=answer.placements,

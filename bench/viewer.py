@@ -43,7 +43,7 @@ def _jigsaw() -> Iterator[str]:
 
     from smalti import Jigsaw
     from smalti.core.progress import Step
-    from smalti.plugin.viewer.event import Told
+    from smalti.plugin.viewer.event import Passed, Told
     from smalti.plugin.viewer.jigsaw_canvas import JigsawCanvas
     from smalti.plugin.viewer.jigsaw_engine import answer, begin
     from smalti.plugin.viewer.jigsaw_reducer import after
@@ -52,12 +52,14 @@ def _jigsaw() -> Iterator[str]:
 
     request = Jigsaw(target="@scarlet-macaw", shapes=("@demo",), tiles=4000)
     state = JigsawState(request=request, size=_SIZE)
-    picture = DOCS / "viewer.jpg"
+    picture, before = DOCS / "viewer.jpg", time.monotonic()
     picture.unlink(missing_ok=True)
 
     def told(step: Step) -> None:
-        nonlocal state
-        state, _ = after(state, Told(step))
+        nonlocal state, before
+        now = time.monotonic()
+        state, _ = after(state, Passed(now - before))
+        state, before = after(state, Told(step))[0], now
         if step.phase == "pack" and step.done == 1900 and not picture.exists():
             look = replace(state, size=(1280, 800), seen=state.seen | {"free", "cells"})
             half = pygame.Surface(look.size)

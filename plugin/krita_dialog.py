@@ -1,6 +1,7 @@
 """The dialog of a kind of mosaic in Krita: options, expert options folded away, a preview."""
 
 from collections.abc import Callable, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from PyQt5.QtWidgets import (
     QWidget,
 )
 
-from smalti.plugin.editor import Worker
+from smalti.plugin.editor import PlainError, Worker
 from smalti.plugin.editor_options import Kind, Option, request_values
 from smalti.plugin.krita_image import Small
 from smalti.plugin.preview import SIDE, STEP_MS, Preview
@@ -165,7 +166,7 @@ class Dialog(QDialog):  # type: ignore[misc]  # as above
         self.buttons = QDialogButtonBox(
             QDialogButtonBox.Ok | QDialogButtonBox.Cancel | QDialogButtonBox.Reset
         )
-        self.buttons.accepted.connect(self.accept)
+        self.buttons.accepted.connect(self._accept)
         self.buttons.rejected.connect(self.reject)
         defaults = {option.name: option.default for option in kind.options}
         self.buttons.button(QDialogButtonBox.Reset).clicked.connect(lambda: self.set(defaults))
@@ -193,6 +194,15 @@ class Dialog(QDialog):  # type: ignore[misc]  # as above
         self._timer.stop()
         self.deleteLater()
         return self.preview.take_worker()
+
+    def _accept(self) -> None:
+        """Be done, or stay open and say what cannot be used."""
+        try:
+            request_values(self._kind, self.values())
+        except PlainError as error:
+            self._words.setText(f"<b>{escape(str(error))}</b>")
+        else:
+            self.accept()
 
     def _form(self, options: Sequence[Option]) -> Any:
         form = QFormLayout()

@@ -13,7 +13,13 @@ from pathlib import Path
 
 from krita import Extension, Krita, Selection
 from PyQt5.QtCore import QTimer
-from PyQt5.QtWidgets import QApplication, QDialogButtonBox, QMessageBox, QProgressDialog
+from PyQt5.QtWidgets import (
+    QApplication,
+    QDialogButtonBox,
+    QLabel,
+    QMessageBox,
+    QProgressDialog,
+)
 
 HOME = Path(os.environ["HOME"])
 SCREENS = Path(os.environ["SCREENS"])
@@ -309,13 +315,20 @@ def what_cannot_be_used_is_said_and_nothing_changes():
     yield from refused("no paint layer")
     yield from choose(one, layer)
     for values, word in (
-        ({"photos": None}, "folder of photos"),
         ({"photos": str(HOME / "nowhere")}, "nowhere"),
         ({"cells": 5000}, "photos"),
-        ({"grid": "wide"}, "64x48"),
     ):
         yield from press("photomosaic", **{**PHOTOS, "grid": "auto", **values})
         yield from refused(word)
+    # What cannot be an option at all is said in the dialog, which stays as it was filled in.
+    for values, word in (({"photos": None}, "folder of photos"), ({"grid": "wide"}, "64x48")):
+        yield from press("photomosaic", **{**PHOTOS, "grid": "auto", **values})
+        yield from pause(0.3)
+        found = ready()
+        assert found, "the dialog is gone"
+        assert any(word in label.text() for label in found.findChildren(QLabel))
+        found.buttons.button(QDialogButtonBox.Cancel).click()
+        yield lambda: dialog() is None
     kept = CONFIG.read_text()
     try:
         for text, word in (

@@ -251,6 +251,13 @@ def units(kind: int, cells: Rows, photos: Rows, weight: NDArray[np.float64]) -> 
     return 2.0**_COST_BITS / largest if largest > 0 else 1.0
 
 
+@kernel
+def _distances(kind: int, cells: Floats, others: Floats, out: Floats) -> None:
+    for i in range(len(cells)):
+        for j in range(len(others)):
+            out[i, j] = distance(kind, cells[i], others[j])
+
+
 def pair_costs(cells: Floats, photos: Floats, metric: str) -> Floats:
     """Cost of every pair: the least distance over the photo's variants.
 
@@ -260,7 +267,7 @@ def pair_costs(cells: Floats, photos: Floats, metric: str) -> Floats:
     ----------
     cells : ndarray of shape (n, k), float32
     photos : ndarray of shape (m, v, k), float32
-    metric : {"sqeuclidean", "euclidean", "l1", "cosine"}
+    metric : {"sqeuclidean", "euclidean", "l1", "cosine", "ciede2000"}
 
     Returns
     -------
@@ -268,10 +275,9 @@ def pair_costs(cells: Floats, photos: Floats, metric: str) -> Floats:
     """
     count, kinds, width = photos.shape
     flat = photos.reshape(-1, width)
-    if metric == "l1":
-        from scipy.spatial.distance import cdist
-
-        costs = cdist(cells, flat, "cityblock").astype(np.float32)
+    if metric in ("l1", "ciede2000"):
+        costs = np.empty((len(cells), len(flat)), np.float32)
+        _distances(KINDS[metric], cells, flat, costs)
     elif metric == "cosine":
         unit = [x / np.maximum(np.linalg.norm(x, axis=1), 1e-12)[:, None] for x in (cells, flat)]
         costs = 1 - unit[0] @ unit[1].T

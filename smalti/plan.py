@@ -223,6 +223,10 @@ def check_values(request: Photomosaic) -> tuple[int, int, int]:
         "ciede2000 compares few colours, as they are: give it --space lab, --adjust 0 and "
         "--detail 3 or less, and no --features",
     )
+    check(
+        r.solver == "exact" or r.metric != "ciede2000",
+        "metric ciede2000 is known to the exact solver alone: leave out --solver",
+    )
     check(r.solver in SOLVERS, f"solver is {r.solver!r}: one of {', '.join(SOLVERS)}")
     check(r.time_limit is None or r.time_limit > 0, f"time-limit is {r.time_limit}: seconds")
     check(1 <= r.detail <= CELL_PX, f"detail is {r.detail}: 1 to {CELL_PX}, or pixels")

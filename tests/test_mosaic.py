@@ -287,6 +287,10 @@ def test_every_option_makes_a_mosaic(request_: Photomosaic, change: dict[str, An
         ({"space": "hsv"}, "hsv"),
         ({"metric": "l7"}, "l7"),
         ({"metric": "ciede2000"}, "--space lab"),
+        (
+            {"metric": "ciede2000", "space": "lab", "detail": 2, "adjust": 0.0, "solver": "greedy"},
+            "leave out --solver",
+        ),
         ({"detail": 99}, "detail"),
         ({"tile_px": 0}, "tile-px"),
         ({"width_cm": 3.0}, "exclude"),

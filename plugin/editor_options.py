@@ -78,8 +78,22 @@ def result_size(result: str, selected: bool) -> str:
     return "full" if result == "image" else "larger"
 
 
+_READ = {
+    "rgb": "RGB",
+    "lab": "CIELAB",
+    "sqeuclidean": "Squared Euclidean",
+    "l1": "Sum of differences (L1)",
+    "ciede2000": "CIEDE2000",
+    "limited": "At most max uses",
+    "free": "The nearest everywhere",
+    "group": "Count as one",
+    "keep": "Count each",
+    "scan": "Scan of the boundary",
+}
+
+
 def _choice(values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    return tuple((value, value.capitalize()) for value in values)
+    return tuple((value, _READ.get(value, value.capitalize())) for value in values)
 
 
 # Not an empty text: GIMP remembers one as no text at all, which its dialogs cannot show.

@@ -97,11 +97,11 @@ def make(
             "paths": bool(options.get("paths")),
             **pixels,
         }
+        name = f"{kind.title} of {region.layer.get_name()}"
         done = editor.make(worker, job, _teller(kind))
         Gimp.progress_set_text(f"{kind.title}: bringing it into GIMP")
-        name = f"{kind.title} of {region.layer.get_name()}"
         if done["full"]:
-            image, layer = make_image(name, folder, done)
+            image, layer = make_image(region, name, folder, done)
             if shown:
                 Gimp.Display.new(image)
         else:

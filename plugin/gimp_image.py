@@ -268,11 +268,16 @@ def job_pixels(
 
 
 def lay_into_image(region: Region, name: str, folder: Path, done: dict[str, Any]) -> Any:
-    """Add the result to the image above its source, as one step to undo; return the layer."""
+    """Add the result to the image above its source, as one step to undo; return the layer.
+
+    A source that was deleted meanwhile is not asked where it is: its mosaic goes to the top.
+    """
     image, source = region.image, region.layer
     if not image.is_valid():
         raise Refused("The image was closed before its mosaic was done.")
-    parent, place = source.get_parent(), image.get_item_position(source)
+    parent, place = None, 0
+    if source.is_valid():
+        parent, place = source.get_parent(), image.get_item_position(source)
     image.undo_group_start()
     try:
         if done["layers"]:
@@ -283,15 +288,15 @@ def lay_into_image(region: Region, name: str, folder: Path, done: dict[str, Any]
             result = _new_layer(image, name, folder, done["result"])
             _inserted(image, result, parent, place)
         _add_paths(image, name, folder, done)
-        # The new layer is selected now, and a repetition would be made of it.
-        image.set_selected_layers([source])
+        if source.is_valid():  # the new layer is selected, and a repetition would be made of it
+            image.set_selected_layers([source])
     finally:
         image.undo_group_end()
     return result
 
 
-def make_image(name: str, folder: Path, done: dict[str, Any]) -> tuple[Any, Any]:
-    """Make a new image of the result; return it and its layer."""
+def make_image(region: Region, name: str, folder: Path, done: dict[str, Any]) -> tuple[Any, Any]:
+    """Make a new image of the result, to be printed as finely; return it and its layer."""
     raster = done["result"]
     size = raster["width"], raster["height"]
     try:
@@ -299,6 +304,10 @@ def make_image(name: str, folder: Path, done: dict[str, Any]) -> tuple[Any, Any]
     except TypeError:  # what a constructor that gives nothing raises
         raise Refused(f"GIMP could not make an image of {size[0]} x {size[1]} px.") from None
     image.undo_disable()
+    if region.image.is_valid():  # it may have been closed meanwhile
+        _, across, down = region.image.get_resolution()
+        image.set_resolution(across, down)
+        image.set_unit(region.image.get_unit())
     if done["layers"]:
         layer = Gimp.GroupLayer.new(image, name)
         _inserted(image, layer, None, 0)

@@ -57,6 +57,7 @@ class Layer:
     visible: bool = True
     region: tuple[bool, int, int, int, int] = (True, 0, 0, 40, 30)
     children: "list[Layer]" = field(default_factory=list)
+    deleted: bool = False
 
     def __post_init__(self) -> None:
         self.buffer = Buffer(self.width, 4, bytearray(self.width * self.height * 4))
@@ -67,6 +68,9 @@ class Layer:
         if not image.is_valid() or width > MOST_PX:
             raise TypeError("constructor returned NULL")
         return cls(name, width, height)
+
+    def is_valid(self) -> bool:
+        return not self.deleted
 
     def is_group(self) -> bool:
         return self.group
@@ -163,6 +167,7 @@ class Image:
         return True
 
     def set_selected_layers(self, layers: list[Layer]) -> None:
+        assert not any(layer.deleted for layer in layers), "GIMP tells the user of an error"
         self.chosen = layers
 
     def undo_group_start(self) -> None:

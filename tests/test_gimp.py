@@ -167,6 +167,25 @@ def test_a_result_is_one_layer_above_its_source_which_stays_selected(
     assert (image.done, image.groups) == (["start", "end"], 0)
 
 
+def test_the_mosaic_of_a_layer_deleted_meanwhile_goes_to_the_top(
+    image_room: Any, tmp_path: Path
+) -> None:
+    layer, other = Layer(), Layer("other")
+    image = Image([other, layer])
+    region = image_room.find_region(image, [layer])
+    image.layers.remove(layer)
+    layer.deleted = True
+    done: dict[str, Any] = {
+        "result": raster(tmp_path, "r", 20, 10, 3, 4),
+        "layers": [],
+        "paths": None,
+    }
+    made = image_room.lay_into_image(region, "mosaic", tmp_path, done)
+    assert image.layers == [made, other]
+    assert image.chosen == [made]
+    assert image.groups == 0
+
+
 @pytest.mark.parametrize("chosen", [[], [0]])
 def test_contours_do_not_become_the_path_a_repetition_cuts_along(
     image_room: Any, tmp_path: Path, chosen: list[int]

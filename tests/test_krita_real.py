@@ -33,6 +33,7 @@ def test_in_krita(tmp_path: Path) -> None:
         "TMPDIR": str(tmp_path / "tmp"),
         "SMALTI_CACHE": str(tmp_path / "cache"),
         "SCREENS": str(SCREENS),
+        "TESTS": str(SCRIPT.parent),
         "CHECKS": os.environ.get("CHECKS", ""),
     }
     command = [sys.executable, "-c", "from smalti.plugin.cli import main; main()", "krita"]

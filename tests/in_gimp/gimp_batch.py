@@ -216,9 +216,13 @@ def what_cannot_be_used_is_said_and_nothing_changes():
 @check
 def a_large_mosaic_becomes_an_image_of_its_own():
     image, layer = picture(alpha=False)
+    image.set_resolution(240, 120)
+    image.set_unit(Gimp.Unit.mm())
     before = state(image)
     made, where = done(photomosaic(image, [layer], result="automatic", tile_px=60))
     assert where.get_id() != image.get_id()
+    assert where.get_resolution()[1:] == image.get_resolution()[1:] == (240, 120)
+    assert where.get_unit().get_name() == image.get_unit().get_name()
     assert where.get_width() > WIDE
     assert (made.get_width(), made.get_height()) == (where.get_width(), where.get_height())
     assert state(image) == before

@@ -298,16 +298,16 @@ class Chooser:
         poses = np.array([[held, want, pose.x, pose.y]])
         gap, overlap = self.weights.gap, self.weights.overlap
         law = np.array([_SPRING * want, gap, overlap, _SIZE_PRIOR, want, low, high, turn])
-        energy = register(self.space.distance, contour[:, ::2].copy(), poses, law, _STEPS)
+        half = contour[:, ::2].copy()
+        springs = register(self.space.distance, half, poses, law, _STEPS)
+        push = register(self.space.distance, half, poses, _pushing(law), 0)
         _, places = weigh(self.space.distance, contour, poses)
         poses[0, 0] += pose.theta - held
-        shade = shades(self.goal, self.library.colours[[tile]], self.library.reach[[tile]], poses)
-        return Choice(
-            float(energy[0] + self.weights.color * shade[0]),
-            tile,
-            Pose(*map(float, poses[0])),
-            places[0],
+        shade = self.weights.color * shades(
+            self.goal, self.library.colours[[tile]], self.library.reach[[tile]], poses
         )
+        terms = Terms(float(shade[0]), float(springs[0] - push[0]), float(push[0]))
+        return Choice(sum(terms), tile, Pose(*map(float, poses[0])), places[0], terms)
 
     def _judge(
         self,
@@ -350,7 +350,10 @@ class Chooser:
             worth = shade + (_DOUBLED * overlap * blocked - gap * free) / want**2
             best = int(worth.argsort()[0])
             pose = Pose(*map(float, poses[best]))
-            return [Choice(float(worth[best]), int(numbers[best]), pose, places[best])]
+            filled = -gap * float(free[best]) / want**2
+            twice = _DOUBLED * overlap * float(blocked[best]) / want**2
+            terms = Terms(float(shade[best]), filled, twice)
+            return [Choice(float(worth[best]), int(numbers[best]), pose, places[best], terms)]
         swallowed = 0.5 * overlap * blocked / want**2
         worth = total + swallowed
         worth[blocked > _SWALLOW * (free + blocked)] = np.inf
@@ -358,8 +361,7 @@ class Chooser:
         order = order[np.isfinite(worth[order])]
         ahead = [self.weights.look * self._look_ahead(places[i], want) for i in order]
         worth[order] += ahead
-        law[[1, 3]] = 0  # of the springs only those that push
-        push = register(space.distance, half[order], poses[order], law, 0)
+        push = register(space.distance, half[order], poses[order], _pushing(law), 0)
         found = [
             Choice(
                 float(worth[i]),
@@ -426,6 +428,11 @@ class Chooser:
         lost = np.count_nonzero(before & (free > 0) & ~after) / want**2
         length = (border_length(after) - border_length(before)) / (4 * want)
         return look_ahead_energy(lost, max(0.0, 1 + length), _AHEAD)
+
+
+def _pushing(law: Floats) -> Floats:
+    """Return a law by which only those springs count that push."""
+    return law * (1, 0, 1, 0, 1, 1, 1, 1)
 
 
 def angles_within(turn: float) -> Floats:

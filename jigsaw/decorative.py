@@ -106,7 +106,7 @@ def decorative(
     progress(Step("pack", steps, steps, "laying tiles"))
     poses = [Pose(*values) for values in np.column_stack([theta, sides, sites]).tolist()]
     return [
-        Placement(i, int(owner[i]), pose, placed(SQUARE, pose), 0.0) for i, pose in enumerate(poses)
+        Placement(i, int(owner[i]), pose, placed(SQUARE, pose)) for i, pose in enumerate(poses)
     ], colours
 
 
@@ -170,7 +170,7 @@ def voronoi(
             continue
         contour += (box[1].start, box[0].start)
         pose = Pose(0.0, math.sqrt(signed_area(contour)), *centroid(contour).tolist())
-        placements.append(Placement(len(placements), owner[i], pose, contour, 0.0))
+        placements.append(Placement(len(placements), owner[i], pose, contour))
         colours.append(_at(goal, np.array(all_sites[i])))
     return placements, np.array(colours, np.float32).reshape(-1, 3)
 

@@ -187,7 +187,7 @@ def placement_of(choice: Choice, container: Container) -> Placement:
     x, y = container.corner
     pose = choice.pose._replace(x=choice.pose.x + x, y=choice.pose.y + y)
     return Placement(
-        choice.tile, container.label, pose, choice.contour + container.corner, choice.energy
+        choice.tile, container.label, pose, choice.contour + container.corner, choice.terms
     )
 
 
@@ -195,4 +195,5 @@ def choice_of(placement: Placement, container: Container) -> Choice:
     """Bring a placement from the picture to the container's window."""
     x, y = container.corner
     pose = placement.pose._replace(x=placement.pose.x - x, y=placement.pose.y - y)
-    return Choice(placement.energy, placement.tile, pose, placement.contour - container.corner)
+    contour = placement.contour - container.corner
+    return Choice(placement.energy, placement.tile, pose, contour, placement.terms)

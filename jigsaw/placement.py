@@ -1,6 +1,6 @@
 """A placed tile, as every phase from packing to assembly hands it on."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,15 +25,20 @@ class Placement:
         Its contour in the picture, (x, y) px, positively oriented, the end not
         repeated; vertex i stems from vertex i of the tile's own contour. Equal
         to ``placed(library.contours[tile], pose)`` before refinement.
-    energy : float
-        Of this tile, as it was chosen.
+    terms : Terms
+        Of its energy, as it was chosen; all 0 where none was.
     """
 
     tile: int
     container: int
     pose: Pose
     contour: NDArray[np.float64]
-    energy: float
+    terms: Terms = field(default_factory=Terms)
+
+    @property
+    def energy(self) -> float:
+        """The sum of its terms."""
+        return sum(self.terms)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

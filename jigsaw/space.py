@@ -32,13 +32,13 @@ SHALLOW = 0.18  # radius of a disc that fits into every tile worth placing
 
 
 class Choice(NamedTuple):
-    """A tile judged at a site; without its terms where it lies already."""
+    """A tile judged at a place."""
 
     energy: float
     tile: int
     pose: Pose
     contour: Floats
-    terms: Terms = Terms()
+    terms: Terms
 
 
 class Space:

@@ -203,7 +203,7 @@ def build_flat(request: Request, data: dict[str, Any], folder: Path) -> FlatProj
         target=target,
         scale=scale,
         placements=tuple(
-            Placement(k, int(c), Pose(*p), contour, 0.0)
+            Placement(k, int(c), Pose(*p), contour)
             for k, (c, p, contour) in enumerate(zip(containers, poses, contours, strict=True))
         ),
         colours=real(laid["colour"], (count, 3), 300).astype(np.float32),

@@ -1,5 +1,6 @@
 """A finished jigsaw on the desk: tiles moved, exchanged and laid anew by hand."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -120,8 +121,9 @@ class Desk:
     def fitted(self, x: float, y: float) -> "Desk":
         """Lay a tile into the free area around a point; the same desk if there is no room."""
         height, width = self.ground.labels.shape
-        column, row = min(max(int(x), 0), width - 1), min(max(int(y), 0), height - 1)
-        number = int(self.ground.labels[row, column])
+        column, row = math.floor(x), math.floor(y)
+        inside = 0 <= column < width and 0 <= row < height
+        number = int(self.ground.labels[row, column]) if inside else -1
         if number < 0:
             return self
         chooser, container = self._chooser(number)

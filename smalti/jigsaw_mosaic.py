@@ -23,6 +23,7 @@ from smalti.jigsaw.compose import (
     colour_move,
 )
 from smalti.jigsaw.contour import filled_window
+from smalti.jigsaw.energy import Terms
 from smalti.jigsaw.frame import Frame
 from smalti.jigsaw.pack import Weights, pack, turn_of
 from smalti.jigsaw.placement import Packed, Placement
@@ -344,7 +345,7 @@ def project_of(
         scale=request.width / max(width, height),
         library=kept,
         placements=tuple(
-            replace(p, tile=int(t), energy=round(p.energy, 4))
+            replace(p, tile=int(t), terms=Terms(*(round(term, 4) for term in p.terms)))
             for p, t in zip(shaped, tile, strict=True)
         ),
         moves=moves.round(2),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from smalti.aspect import picture_size
 from smalti.ground import check_request
+from smalti.jigsaw.energy import Terms
 from smalti.jigsaw.placement import Placement
 from smalti.jigsaw.pose import Pose
 from smalti.jigsaw.shapes import POINTS, ShapeLibrary
@@ -89,7 +90,7 @@ def jigsaw_text(project: JigsawProject, folder: Path) -> str:
                 "container": [p.container for p in placements],
                 "pose": [list(p.pose) for p in placements],
                 "contour": [p.contour.tolist() for p in placements],
-                "energy": [round(p.energy, 4) for p in placements],
+                "terms": [[round(term, 4) for term in p.terms] for p in placements],
                 "move": project.moves.tolist(),
             },
             "background": picture_text(project.background),
@@ -120,7 +121,7 @@ def build_jigsaw(request: Request, data: dict[str, Any], folder: Path) -> Jigsaw
     )
     poses = posed(laid["pose"], n)
     shapes = real(laid["contour"], (n, POINTS, 2), _MOST_PX)
-    energies = real(laid["energy"], (n,), np.inf)
+    terms = real(laid.get("terms", np.zeros((n, 4))), (n, 4), np.inf)
     tiles = whole(laid["tile"], (n,), 0, m - 1)
     containers = whole(laid["container"], (n,), 0, _MOST_PX)
     return JigsawProject(
@@ -130,9 +131,9 @@ def build_jigsaw(request: Request, data: dict[str, Any], folder: Path) -> Jigsaw
         scale=scale,
         library=library,
         placements=tuple(
-            Placement(int(t), int(c), Pose(*p), shape, float(e))
-            for t, c, p, shape, e in zip(
-                tiles, containers, poses.tolist(), shapes, energies, strict=True
+            Placement(int(t), int(c), Pose(*p), shape, Terms(*energies))
+            for t, c, p, shape, energies in zip(
+                tiles, containers, poses.tolist(), shapes, terms.tolist(), strict=True
             )
         ),
         moves=real(laid["move"], (n, 3), 200).astype(np.float32),

@@ -25,7 +25,7 @@ def test_contours_reach_the_pictures_corner(
     raster: tuple[int, int], target: tuple[int, int]
 ) -> None:
     corners = np.array([(0, 0), (raster[0], 0), raster, (0, raster[1])], float)
-    placement = Placement(0, 0, Pose(0.3, 10.0, *raster), corners, 1.0)
+    placement = Placement(0, 0, Pose(0.3, 10.0, *raster), corners)
     shaped = in_shape([placement], raster, target)[0]
     factor = max(target) / max(raster)
     np.testing.assert_allclose(shaped.contour[2] * factor, target, atol=1e-4)

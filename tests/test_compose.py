@@ -35,7 +35,7 @@ def scattered(library: ShapeLibrary, rng: np.random.Generator, n: int = 20) -> l
         pose = Pose(rng.uniform(0, 6), 38.0, 60.0 * (k % 5) + 30, 60.0 * (k // 5) + 30)
         contour = placed(library.contours[k % 3], pose)
         contour += np.sin(contour[:, ::-1] / 9)
-        placements.append(Placement(k % 3, k // 5, pose, contour, 0.0))
+        placements.append(Placement(k % 3, k // 5, pose, contour))
     return placements
 
 
@@ -96,7 +96,7 @@ def test_tiles_beyond_the_edges_are_cut(library: ShapeLibrary) -> None:
     placements = []
     for x, y in [(0, 0), (300, 240), (-90, 50), (345, 90), (150, 400), (150, -90)]:
         pose = Pose(0.3, 60.0, x, y)
-        placements.append(Placement(0, 0, pose, placed(library.contours[0], pose), 0.0))
+        placements.append(Placement(0, 0, pose, placed(library.contours[0], pose)))
     picture = drawn(placements, library)
     np.testing.assert_allclose(picture[[0, -1], [0, -1]], [COLOURS[0]] * 2, atol=2)
     assert (picture[:, 100:200] == 50).all()
@@ -140,7 +140,7 @@ def test_contrast_shrinks_rather_than_clips(tmp_path: Path) -> None:
     image.save(tmp_path / "stripes.png")
     library = scan_shapes([str(tmp_path)])
     pose = Pose(0, 60.0, 150, 120)
-    placements = [Placement(0, 0, pose, placed(library.contours[0], pose), 0.0)]
+    placements = [Placement(0, 0, pose, placed(library.contours[0], pose))]
     moves = np.array([[94 - library.lab[0, 0], 0, 0]], np.float32)
     tile = to_space(drawn(placements, library, 1, moves)[105:135, 135:165], "lab")
     assert tile[..., 0].std() > 2

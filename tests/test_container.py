@@ -29,7 +29,7 @@ def test_tiles_along_a_cut_are_told_from_the_others() -> None:
     disc = 4 * np.stack([np.cos(turn), np.sin(turn)], axis=1)
 
     def tile(x: float) -> Placement:
-        return Placement(0, 0, Pose(0, 7, x, 14), disc + np.array([x, 14]), 0.0)
+        return Placement(0, 0, Pose(0, 7, x, 14), disc + np.array([x, 14]))
 
     tiles = [tile(6), tile(24), tile(30), tile(45), tile(56)]
     kept = away_from_seams(tiles, cells, labels == 0, 10.0)

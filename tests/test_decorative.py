@@ -188,8 +188,8 @@ def test_flat_picture_paints_tiles_at_any_scale(rng: np.random.Generator) -> Non
 def test_flat_picture_shows_no_seam_between_tiles() -> None:
     corners = np.array([[0, 0], [20, 0], [20, 20], [0, 20]], float)
     pose = Pose(0, 20, 10, 10)
-    left = Placement(0, 0, pose, corners * (0.515, 1), 0)
-    right = Placement(1, 0, pose, corners * (0.485, 1) + (10.3, 0), 0)
+    left = Placement(0, 0, pose, corners * (0.515, 1))
+    right = Placement(1, 0, pose, corners * (0.485, 1) + (10.3, 0))
     white = np.full((2, 3), (100, 0, 0), np.float32)
     bands = flat_picture([left, right], white, size=(20, 20), background=BLACK)
     assert np.concatenate(list(bands)).min() >= 254

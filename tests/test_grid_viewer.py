@@ -367,3 +367,48 @@ def test_the_mosaic_before_another_grid_comes_back(
     assert locked.picture is not None
     assert (back.picture == locked.picture).all()
     wished(back, engine, Key("ctrl+z"))  # for the tests that follow
+
+
+@pytest.fixture
+def alone(request_: Photomosaic) -> Iterator[tuple[Engine, GridState]]:
+    """Lay the photomosaic with an engine that has done nothing else."""
+    engine, make = Engine(Path(request_.target).parent / "index.sqlite"), Make(request_)
+    engine.ask(make)
+    yield engine, told(GridState(request=request_, asked=make), engine, GridAnswer)
+    engine.close()
+
+
+def test_what_was_watched_comes_back_with_the_mosaic(alone: tuple[Engine, GridState]) -> None:
+    engine, first = alone
+    fresh, wishes = play(first, Key(";"), Key("page down"), Key("return"))
+    for wish in wishes:
+        engine.ask(wish)
+    other = told(fresh, engine, GridAnswer)
+    back = wished(other, engine, Key("ctrl+z"))
+    assert (back.history, back.steps) == (first.history, first.steps)
+    assert back.steps > 0
+    again = wished(back, engine, Key("ctrl+y"))
+    assert again.history == other.history != back.history
+
+
+def test_what_was_done_by_hand_is_done_again_after_a_crash(
+    alone: tuple[Engine, GridState],
+) -> None:
+    engine, state = alone
+    for keys in ([Key("x"), Key("right"), Key("x")], [Key("l")], [Key("f")], [Key("ctrl+z")]):
+        state = wished(replace(state, selected=max(state.selected, 3)), engine, *keys)
+    engine._process.kill()
+    broken = told(state, engine, Said)
+    engine.restart()
+    again, wishes = play(broken, Key("r"))
+    for wish in wishes:
+        engine.ask(wish)
+    answers = 0
+    while again.running or not answers:
+        again, answers = told(again, engine, GridAnswer), answers + 1
+    assert answers == 3  # made, swapped, let go
+    assert again.answer is not None
+    assert state.answer is not None
+    assert (again.answer.photo == state.answer.photo).all()
+    assert again.answer.locked == state.answer.locked
+    assert again.answer.undo == state.answer.undo == 2

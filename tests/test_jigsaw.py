@@ -266,12 +266,23 @@ def test_a_damaged_project_is_refused(made: JigsawMosaic, scene: Path, tmp_path:
         {"placements": {**laid, "tile": [-1] * len(laid["tile"])}},
         {"placements": {**laid, "pose": laid["pose"][1:]}},
         {"placements": {**laid, "contour": "long"}},
+        {"placements": {**laid, "terms": laid["terms"][1:]}},
         {"outlines": {}},
     ]
     for change in changes:
         (tmp_path / "p.json").write_text(json.dumps({**good, **change}))
         with pytest.raises(BadInput, match=r"p\.json"):
             render_project(tmp_path / "p.json", tmp_path / "m.png")
+
+
+def test_a_project_from_before_energies_had_terms_is_opened(
+    made: JigsawMosaic, scene: Path, tmp_path: Path
+) -> None:
+    whole = json.loads(project_path(scene / "m.png").read_text())
+    del whole["placements"]["terms"]
+    (tmp_path / "p.json").write_text(json.dumps(whole))
+    render_project(tmp_path / "p.json", tmp_path / "m.png")
+    assert (tmp_path / "m.png").read_bytes() == (scene / "m.png").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def box(left: float, top: float, right: float, bottom: float) -> NDArray[np.floa
 
 def put(contour: NDArray[np.float64], tile: int = 0, container: int = 0) -> Placement:
     x, y = contour.mean(0)
-    return Placement(tile, container, Pose(0, 1, x, y), contour, 0)
+    return Placement(tile, container, Pose(0, 1, x, y), contour)
 
 
 LABELS = np.zeros((40, 60), np.intp)

@@ -245,7 +245,7 @@ def test_tiles_cleared_leave_what_would_be_without_them(rng: np.random.Generator
     mask[5:-5, 5:-5] = True
     size = np.full(mask.shape, 20, np.float32)
     tiles = [
-        Choice(0.0, k, (pose := Pose(0.3 * k, 18.0, x, y)), placed(polygon(SQUARE), pose))
+        Choice(0.0, k, (pose := Pose(0.3 * k, 18.0, x, y)), placed(polygon(SQUARE), pose), Terms())
         for k, (x, y) in enumerate([(30.0, 30.0), (48.0, 36.0), (70.0, 50.0), (40.0, 60.0)])
     ]
 
@@ -311,8 +311,8 @@ def test_who_watches_sees_the_mosaic_grow(
     def watch(step: Step) -> None:
         assert isinstance(step.made, tuple | None)
         match step.made:
-            case (Sought(terms=terms), Laid(placement=Placement(energy=energy))):
-                assert sum(terms) == pytest.approx(energy)
+            case (Sought(terms=terms), Laid(placement=Placement(terms=own))):
+                assert own == terms
                 every.append(terms)
         for laid in step.made or ():
             if isinstance(laid, Sought):
@@ -323,6 +323,7 @@ def test_who_watches_sees_the_mosaic_grow(
                 del seen[laid.container][laid.number]
             else:
                 assert laid.again == (laid.number in seen[laid.container])
+                assert laid.placement.terms.colour > 0  # also where it takes another's place
                 seen[laid.container][laid.number] = laid.placement
 
     every: list[Terms] = []

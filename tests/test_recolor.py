@@ -52,7 +52,7 @@ def scene() -> tuple[list[Placement], NDArray[np.float64], NDArray[np.float32]]:
     contours = np.stack([same, placed(same, Pose(1.0, 1, 0, 0)), np.roll(same, 9, 0), outline(8)])
     lab = np.array([[20, 0, 0], [50, 0, 0], [80, 0, 0], [50, 60, 0]], np.float32)
     poses = [Pose(0.3 * i, 20.0, 50.0 * i, 30.0) for i in range(4)]
-    places = [Placement(i, 0, p, placed(contours[i], p), 0.0) for i, p in enumerate(poses)]
+    places = [Placement(i, 0, p, placed(contours[i], p)) for i, p in enumerate(poses)]
     return places, contours, lab
 
 

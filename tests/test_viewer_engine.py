@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from viewing import PATIENCE_S, play, told
+import pytest
+from viewing import PATIENCE_S, across, play, told
 
 from smalti.core.errors import BadInput
 from smalti.core.progress import Step
@@ -15,6 +16,7 @@ from smalti.plugin.viewer.event import Change, Key, Make, Pace, Passed, Said, To
 from smalti.plugin.viewer.jigsaw_engine import Answer
 from smalti.plugin.viewer.jigsaw_reducer import after
 from smalti.plugin.viewer.jigsaw_state import JigsawState as State
+from smalti.plugin.viewer.jigsaw_state import shown
 from smalti.request import Jigsaw
 
 
@@ -59,6 +61,7 @@ def test_what_was_on_its_way_from_another_mosaic_is_never_seen(
 
 
 def test_the_mosaic_before_another_seed_comes_back(engine: Engine, jigsaw_request: Jigsaw) -> None:
+    engine.restart()  # its first mosaic is the state's
     engine.ask(Make(jigsaw_request))
     first = told(State(request=jigsaw_request), engine, Answer)
     engine.ask(Change("remove", 3))
@@ -81,14 +84,38 @@ def test_the_mosaic_before_another_seed_comes_back(engine: Engine, jigsaw_reques
     assert edited.answer is not None
     was = edited.answer.picture.astype(int)  # drawn in two parts
     assert np.abs(back.answer.picture - was).max() <= 2
-    assert not back.history.news  # how it came to be is told no more
+    assert_watched(back, edited)
+    assert back.covered == edited.covered  # not counted otherwise than it was
+    assert f"coverage {edited.covered:.1%}" in back.said
+    engine.ask(Change("undo"))
+    whole = told(back, engine, Answer)
+    assert_watched(whole, first)
+    assert whole.covered == first.covered
     engine.ask(Change("redo"))
-    assert len(told(back, engine, Answer).placements) == len(other.placements)
+    engine.ask(Change("redo"))
+    again = told(told(whole, engine, Answer), engine, Answer)
+    assert len(again.placements) == len(other.placements)
+    assert_watched(again, other)
+    assert again.covered == other.covered
     engine.ask(Change("redo"))
     assert told(other, engine, Said).said == "nothing to redo"
 
 
-def test_what_is_being_made_is_stopped(engine: Engine, jigsaw_request: Jigsaw) -> None:
+def assert_watched(state: State, before: State) -> None:
+    """Whether one can look back through what was laid, as before."""
+    assert before.steps == state.steps == len(state.history.news) > 0
+    for at in (0, before.steps // 2, before.steps):
+        poses = [[p.pose for p in shown(replace(s, at=at))] for s in (state, before)]
+        assert poses[0] == poses[1]
+    assert (state.coverage, state.terms, state.bent) == (before.coverage, before.terms, before.bent)
+
+
+@pytest.mark.parametrize("keep_partial", [False, True])
+def test_what_is_being_made_is_stopped(
+    engine: Engine, jigsaw_request: Jigsaw, keep_partial: bool
+) -> None:
+    jigsaw_request = replace(jigsaw_request, keep_partial=keep_partial)
+    engine.restart()
     engine.ask(Make(jigsaw_request))
     first = told(State(request=jigsaw_request), engine, Answer)
     assert first.answer is not None
@@ -103,7 +130,8 @@ def test_what_is_being_made_is_stopped(engine: Engine, jigsaw_request: Jigsaw) -
         engine.ask(stop)
         back = told(making, engine, Answer)
         assert not back.running
-        assert back.seconds == 0  # of a packing that is no more
+        assert back.seconds == 0  # not of a packing that is no more
+        assert_watched(back, first)
         assert back.request == jigsaw_request
         assert [p.pose for p in back.placements] == [p.pose for p in first.placements]
         assert back.answer is not None
@@ -189,3 +217,44 @@ def test_a_crash_of_the_engine_is_a_message(jigsaw_request: Jigsaw, tmp_path: Pa
     finally:
         engine.close()
     assert not engine._process.is_alive()
+
+
+def test_what_was_done_by_hand_is_done_again_after_a_crash(
+    jigsaw_request: Jigsaw, shapes_index: Path
+) -> None:
+    engine = Engine(shapes_index)
+    try:
+        state, wishes = play(State(request=jigsaw_request), Key("r"))
+        engine.ask(wishes[0])
+        state = told(state, engine, Answer)
+        for by_hand in (
+            [Key("tab"), Key("delete")],
+            [Key("tab"), Key("l"), Key("escape")],
+            [Key("e"), *across(state), Key("e")],
+            [Key("tab"), Key("tab"), Key("]")],
+            [Key("ctrl+z")],
+        ):
+            state, (wish,) = play(state, *by_hand)
+            engine.ask(wish)
+            state = told(state, engine, Answer)
+        engine._process.kill()
+        broken = told(state, engine, Said)
+        engine.restart()
+        again, wishes = play(broken, Key("r"))
+        for wish in wishes:
+            engine.ask(wish)
+        answers = 0
+        while again.running or not answers:
+            again, answers = told(again, engine, Answer), answers + 1
+        assert answers == 4  # made, taken away, locked, cut
+        assert [p.pose for p in again.placements] == [p.pose for p in state.placements]
+        assert again.answer is not None
+        assert state.answer is not None
+        assert again.answer.locked == state.answer.locked
+        assert again.answer.undo == state.answer.undo == 3
+        assert again.ground is not None
+        assert state.ground is not None
+        assert (again.ground.labels == state.ground.labels).all()
+        assert again.request == state.request
+    finally:
+        engine.close()

@@ -38,6 +38,9 @@ def test_files_are_saved_and_made_again(
     opened = told(State(request=project), engine, Answer)
     poses = np.array([p.pose for p in opened.placements])
     assert poses == pytest.approx(np.array([p.pose for p in packed.placements]), abs=1e-3)
+    terms = np.array([p.terms for p in opened.placements])
+    assert terms == pytest.approx(np.array([p.terms for p in packed.placements]), abs=1e-4)
+    assert terms.any(axis=1).all()
     engine.ask(Make(replace(project, target=str(file.with_suffix(".json")))))
     assert "cannot read" in told(packed, engine, Answer).said
     engine.ask(Make(jigsaw_request))  # for the tests that follow

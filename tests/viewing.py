@@ -1,10 +1,15 @@
-"""A viewer without a window: events in, state out; its engine listened to; a stroke drawn."""
+"""A viewer without a window: events in, state and picture out; its engine listened to."""
 
 import time
 from typing import TypeVar
 
+import numpy as np
+import pygame
+from numpy.typing import NDArray
+
 from smalti.plugin.viewer.engine import Engine
 from smalti.plugin.viewer.event import Event, Pointer, Told, Wish
+from smalti.plugin.viewer.jigsaw_canvas import JigsawCanvas
 from smalti.plugin.viewer.jigsaw_state import JigsawState
 from smalti.plugin.viewer.kinds import State, after
 
@@ -30,7 +35,8 @@ def told(state: S, engine: Engine, until: type[object]) -> S:
     while time.monotonic() < end:
         for news in engine.news():
             state, wishes = play(state, Told(news))
-            assert not wishes
+            for wish in wishes:
+                engine.ask(wish)
             if isinstance(news, until):
                 return state
         time.sleep(0.01)
@@ -52,3 +58,23 @@ def across(state: JigsawState) -> list[Event]:
         Pointer("move", *at(width - 1, height / 2)),
         Pointer("up", *at(width - 1, height / 2), 1),
     ]
+
+
+def drawn(state: JigsawState, canvas: JigsawCanvas | None = None) -> NDArray[np.uint8]:
+    """Draw a jigsaw."""
+    surface = pygame.Surface(state.size)
+    (canvas or JigsawCanvas()).draw(state, surface)
+    return np.asarray(pygame.surfarray.array3d(surface).swapaxes(0, 1))
+
+
+def energies(state: JigsawState) -> tuple[float, dict[str, float]]:
+    """Read the energy of the tile under the pointer in the panel, and its terms."""
+    whole, *terms = JigsawCanvas().facts(state)[2:]
+    named = (term.rsplit(" ", 1) for term in ", ".join(terms).split(", "))
+    return float(whole.split()[1]), {name: float(value) for name, value in named}
+
+
+def where(state: JigsawState, number: int) -> tuple[float, float]:
+    """Place of a tile in the window."""
+    pose, view = state.placements[number].pose, state.view
+    return (pose.x - view.x) * view.zoom, (pose.y - view.y) * view.zoom

@@ -28,21 +28,6 @@ from smalti.request import Request
 PACES = (0.0, 0.02, 0.1, 0.4, 1.5)  # seconds after a step
 _ZOOM = 1.2  # of one step of the wheel, or one key
 _LEAP = 0.05  # of the line at the bottom, with Ctrl and Shift
-_WORDS = {
-    "done": "made",
-    "opened": "opened",
-    "move": "moved 1 tile",
-    "remove": "took 1 tile away",
-    "fit": "filled a gap",
-    "swap": "swapped 2 photos",
-    "exchange": "laid another there",
-    "ban": "banned it everywhere",
-    "lock": "locked it",
-    "unlock": "let it go",
-    "repack": "packed anew",
-    "divide": "cut containers",
-    "unite": "joined containers",
-}
 
 S = TypeVar("S", bound=Stage)
 
@@ -135,43 +120,18 @@ def begun(stage: S, request: Request) -> tuple[S, tuple[Wish, ...]]:
         size=stage.size,
         scale=stage.scale,
         seen=stage.seen,
+        aside=stage.aside,
         dark=stage.dark,
         pace=stage.pace,
         view=stage.view,
         scroll=stage.scroll,
         focus=stage.focus,
-        done=stage.done,
+        past=stage.past,
+        asked=Make(request),
         recording=stage.recording,
         pointer=stage.pointer,
     )
     return fresh, (Make(request), paced(stage, False))
-
-
-def told(stage: Stage, said: str, undo: int) -> tuple[str, tuple[str, ...]]:
-    """Put what the engine has done in words, and remember it.
-
-    Parameters
-    ----------
-    stage : Stage
-    said : str
-        What was wished, as the engine calls it.
-    undo : int
-        How many changes can be taken back now.
-
-    Returns
-    -------
-    said : str
-    done : tuple of str
-        As `Stage.done`.
-    """
-    done = stage.done
-    if said in ("undo", "redo"):
-        which = undo if said == "undo" else undo - 1
-        back = "undone" if said == "undo" else "done again"
-        return f"{back}: {done[which]}" if 0 <= which < len(done) else back, done
-    if said not in _WORDS:
-        return said, done
-    return _WORDS[said], (*done[: undo - 1], _WORDS[said]) if undo else ()
 
 
 def pressed(stage: S, event: Pointer) -> S | None:

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from smalti.core.errors import BadInput, Cancelled, SmaltiError
+from smalti.core.errors import BadInput, SmaltiError
 from smalti.core.progress import Step
 from smalti.grid_desk import GridDesk
 from smalti.grid_project import GridProject
@@ -30,6 +30,11 @@ from smalti.plugin.viewer.event import STOP, Change, Make, Pace, Said, Save, Wis
 from smalti.request import Photomosaic
 
 _MANY = 400  # answers handed over at a time, so that the window stays at its pace
+
+_NOTHING = {
+    "divide": "nothing was cut: draw across a container, from edge to edge",
+    "unite": "nothing was joined: draw over two containers or more",
+}
 
 
 class Engine:
@@ -77,12 +82,12 @@ class Engine:
         self._process.join()
 
 
-class _Again(Cancelled):
-    """A new mosaic is wanted instead of the one at hand."""
+class _Again(Exception):
+    """A new mosaic is wanted instead of the one at hand; no `Cancelled`, of which part is kept."""
 
 
-class _Stopped(Cancelled):
-    """The mosaic before is wanted instead of what is being made."""
+class _Stopped(Exception):
+    """The mosaic before is wanted instead of what is being made; likewise."""
 
 
 class _Held:
@@ -228,7 +233,7 @@ def _change(wish: Change, held: _Held) -> None:
     else:
         new = jigsaw_engine.changed(now, wish, held.progress)
     if new is now:
-        held.tell(Said(f"{wish.what}: nothing fits there"))
+        held.tell(Said(_NOTHING.get(wish.what, f"{wish.what}: nothing fits there")))
         return
     held.desks = [*held.desks[: held.at + 1], new]
     held.at += 1

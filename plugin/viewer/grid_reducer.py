@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from smalti.core.progress import Step
-from smalti.plugin.viewer.controls import begun, dragged, look_after, pressed, told
-from smalti.plugin.viewer.event import Change, Event, Key, Passed, Pointer, Told, Wish
+from smalti.plugin.viewer.controls import begun, dragged, look_after, pressed
+from smalti.plugin.viewer.event import Change, Event, Key, Passed, Pointer, Said, Told, Wish
 from smalti.plugin.viewer.grid_engine import Board, GridAnswer, Matched
 from smalti.plugin.viewer.grid_state import UNIT, GridState, cell_at, cell_on, pasted, written
 from smalti.plugin.viewer.panel import tuned
+from smalti.plugin.viewer.past import begun_again, gone_on, told, wished
 from smalti.plugin.viewer.stage import fitted, panned
 from smalti.request import Photomosaic
 
@@ -34,7 +35,9 @@ def _after(state: GridState, event: Event) -> Outcome:
         case Told(news=Step() as step):
             return _stepped(state, step), ()
         case Told(news=GridAnswer() as answer):
-            return _answered(state, answer), ()
+            return gone_on(_answered(state, answer))
+        case Told(news=Said()):
+            state = replace(state, again=())
         case Passed(seconds=seconds) if state.running and state.phase == "assign":
             state = replace(state, seconds=state.seconds + seconds)
     if (common := look_after(state, event)) is not None:
@@ -68,7 +71,7 @@ def _answered(state: GridState, answer: GridAnswer) -> GridState:
     before = np.zeros_like(board.target) if state.picture is None else state.picture
     let_go = state.answer is not None and answer.locked < state.answer.locked
     what = "unlock" if answer.said == "lock" and let_go else answer.said
-    said, done = told(state, what, answer.undo)
+    state = told(state, what, answer.undo)
     return replace(
         state,
         request=answer.request,
@@ -79,8 +82,7 @@ def _answered(state: GridState, answer: GridAnswer) -> GridState:
         at=None,
         running=False,
         phase="done",
-        said=f"{said}: mean cost {written(answer.cost.mean())}",
-        done=done,
+        said=f"{state.said}: mean cost {written(answer.cost.mean())}",
     )
 
 
@@ -97,7 +99,7 @@ def _keyed(state: GridState, name: str) -> Outcome:
     if name in ("return", "enter"):
         return _tuned(state)
     if name == "r":
-        return _begun(state, state.request)
+        return begun_again(state) if state.broken else _begun(state, state.request)
     if name in _WAYS:
         return _panned_or_selected(state, *_WAYS[name])
     if state.answer is None or state.running:
@@ -107,12 +109,12 @@ def _keyed(state: GridState, name: str) -> Outcome:
         first = state.selected if state.selected >= 0 else min(0, -step)
         return replace(state, selected=(first + step) % len(state.answer.photo)), ()
     if name in _HISTORY:
-        return _wished(state, Change(_HISTORY[name]))
+        return wished(state, Change(_HISTORY[name]))
     cell = state.selected if state.selected >= 0 else state.hovered
     if name == "x":
         return _marked(state, cell)
     if name in _CHANGES and cell >= 0:
-        return _wished(replace(state, selected=cell), Change(_CHANGES[name], cell))
+        return wished(replace(state, selected=cell), Change(_CHANGES[name], cell))
     return state, ()
 
 
@@ -123,12 +125,7 @@ def _marked(state: GridState, cell: int) -> Outcome:
     if state.marked < 0:
         return replace(state, marked=cell, said="X on another cell swaps the two; Esc: no"), ()
     swapped = replace(state, selected=cell, marked=-1)
-    return _wished(swapped, Change("swap", state.marked, other=cell))
-
-
-def _wished(state: GridState, change: Change) -> Outcome:
-    """Ask for a change; until it is done there is no other."""
-    return replace(state, running=True), (change,)
+    return wished(swapped, Change("swap", state.marked, other=cell))
 
 
 def _panned_or_selected(state: GridState, right: int, down: int) -> Outcome:
@@ -168,7 +165,7 @@ def _released(state: GridState) -> Outcome:
         one, other = state.selected, state.hovered
         if one < 0 or other < 0 or one == other or state.running:
             return state, ()
-        return _wished(replace(state, selected=other), Change("swap", one, other=other))
+        return wished(replace(state, selected=other), Change("swap", one, other=other))
     return _tuned(state) if what == "slider" else (state, ())
 
 

@@ -73,6 +73,7 @@ class GridState(Stage):
     )
     FACTS: ClassVar = 6
     PLOTS: ClassVar = 1
+    WATCHED: ClassVar = ("steps", "seconds", "history")
 
     request: Photomosaic
     seen: frozenset[str] = frozenset({"tiles"})

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from smalti.core.color import from_lab
 from smalti.ground import Ground
 from smalti.jigsaw.placement import Placement
+from smalti.jigsaw.pose import Pose
 from smalti.plugin.viewer.canvas import Canvas, Kept, emptied, levels_of
 from smalti.plugin.viewer.jigsaw_engine import Answer
 from smalti.plugin.viewer.jigsaw_state import JigsawState, boxes, shown
@@ -19,7 +20,7 @@ _FINEST = 3.0  # px of the kept picture along a pixel of the raster
 _KEPT_PX = 24_000_000  # of that picture at most
 _TERMS = ("colour", "gaps", "overlap", "look-ahead")
 _FEW = 20  # newest tiles, whose mean is written
-_GONE = 40  # tiles that are gone, about which alone is drawn again
+_GONE = 40  # tiles that are gone, about each of which alone is drawn again
 _SOFT = 0.6  # from there on a tile of one colour is moved to its place's, as the mosaic's will be
 
 
@@ -74,34 +75,36 @@ class JigsawCanvas(Canvas[JigsawState]):
         self.changes += 1
 
     def _tiles(self, state: JigsawState) -> None:
-        """Draw tiles in one colour each: new ones, and again what lay about those that are gone."""
+        """Draw the tiles that have come, and again what lay about those that are gone."""
         present = {id(p): p for p in shown(state)}
         drawn = self._drawn or {}
         gone = [p for key, p in drawn.items() if key not in present]
-        if self._drawn is None or len(gone) > _GONE:
+        if self._drawn is None:
             for kept in self.levels:
                 emptied(kept)
-            drawn, gone = {}, []
             self.changes += 1
         old = tuple(p for key, p in present.items() if key in drawn)
         new = [p for key, p in present.items() if key not in drawn]
+        self._drawn = present
+        if not (gone or new):
+            return
+        self.changes += 1
+        answer = state.answer
+        art = {p.pose: p.contour for p in answer.placements} if answer else {}
         low, high = boxes(old if gone else ())
-        for placement in gone:
-            left, right = placement.contour.min(axis=0), placement.contour.max(axis=0)
+        for spot in [gone] if len(gone) > _GONE else [[placement] for placement in gone]:
+            contours = np.concatenate([placement.contour for placement in spot])
+            left, right = contours.min(axis=0), contours.max(axis=0)
             near = np.flatnonzero((low <= right + 1).all(axis=1) & (high >= left - 1).all(axis=1))
             for kept in self.levels:
                 x, y = np.floor(left * kept.scale).astype(int) - 1
                 until, below = np.ceil(right * kept.scale).astype(int) + 2
                 kept.tiles.set_clip((x, y, until - x, below - y))
                 emptied(kept)
-                for k in near:
-                    _tile(state, old[k], kept)
+                _laid(state, [old[k] for k in near], kept, art)
                 kept.tiles.set_clip(None)
-        for placement in new:
-            for kept in self.levels:
-                _tile(state, placement, kept)
-        self.changes += bool(gone or new)
-        self._drawn = present
+        for kept in self.levels:
+            _laid(state, new, kept, art)
 
     def overlays(self, state: JigsawState, surface: pygame.Surface) -> None:
         """Draw borders, the search, energies, and what is chosen."""
@@ -187,17 +190,19 @@ class JigsawCanvas(Canvas[JigsawState]):
         tiles = shown(state)
         lines = [f"{len(tiles):,} tiles"]
         if state.at is None and state.seconds > 0.5:
-            lines = [
-                f"{lines[0]}   {len(tiles) / state.seconds:.0f} a second   {state.seconds:.0f} s"
-            ]
+            rate = (len(tiles) - state.history.stayed) / state.seconds
+            lines = [f"{lines[0]}   {rate:.0f} a second   {state.seconds:.0f} s"]
         number = state.selected if state.selected >= 0 else state.hovered
         if 0 <= number < len(state.placements) and state.library is not None:
             tile = state.placements[number]
             source = state.library.sources[tile.tile]
+            terms = [f"{name} {term:.3f}" for name, term in zip(_TERMS, tile.terms, strict=True)]
             lines += [
                 str(source.part or source.file).rsplit("/", 1)[-1],
                 f"energy {tile.energy:.3f}   turned {math.degrees(tile.pose.theta) % 360:.0f}"
                 f"\N{DEGREE SIGN}   {tile.pose.scale:.0f} px",
+                ", ".join(terms[:2]),
+                ", ".join(terms[2:]),
             ]
         return lines
 
@@ -217,16 +222,45 @@ class JigsawCanvas(Canvas[JigsawState]):
         if state.brush and state.running:
             return f"{super().line(state)}; then you may draw to {state.brush} containers"
         if state.brush:
-            return f"draw over the picture to {state.brush} containers; Esc ends that"
+            return f"draw over the picture to {state.brush} containers, Esc ends that; {state.said}"
         return super().line(state)
 
 
-def _tile(state: JigsawState, placement: Placement, kept: Kept) -> None:
-    """Draw a tile in one colour."""
-    colour = tile_colour(state, placement)
-    points = placement.contour * kept.scale
-    pygame.draw.polygon(kept.tiles, colour, points)
-    pygame.draw.aalines(kept.tiles, tuple(max(0, c - 45) for c in colour), True, points)
+def _laid(
+    state: JigsawState,
+    tiles: list[Placement],
+    kept: Kept,
+    art: dict[Pose, NDArray[np.float64]],
+) -> None:
+    """Draw tiles within the clip: those of the art as the engine has drawn them, others flat."""
+    same = [p for p in tiles if p.pose in art and np.array_equal(p.contour, art[p.pose])]
+    if same and state.answer is not None:
+        _art(state.answer, [p.contour for p in same], kept)
+    done = {id(p) for p in same}
+    for placement in tiles:
+        if id(placement) in done:
+            continue
+        colour = tile_colour(state, placement)
+        points = placement.contour * kept.scale
+        pygame.draw.polygon(kept.tiles, colour, points)
+        pygame.draw.aalines(kept.tiles, tuple(max(0, c - 45) for c in colour), True, points)
+
+
+def _art(answer: Answer, contours: list[NDArray[np.float64]], kept: Kept) -> None:
+    """Show what the engine has drawn within contours."""
+    area = kept.tiles.get_clip()
+    fine = answer.scale / kept.scale
+    until, below = (round(edge * fine) for edge in (area.right, area.bottom))
+    part = answer.picture[round(area.top * fine) : below, round(area.left * fine) : until]
+    if not part.size:
+        return
+    whole = pygame.surfarray.make_surface(part.swapaxes(0, 1))
+    seen = pygame.Surface(area.size, pygame.SRCALPHA)
+    for contour in contours:
+        pygame.draw.polygon(seen, (255, 255, 255), contour * kept.scale - area.topleft)
+    scaled = pygame.transform.smoothscale(whole, area.size)
+    seen.blit(scaled, (0, 0), special_flags=pygame.BLEND_RGB_MULT)
+    kept.tiles.blit(seen, area)
 
 
 def tile_colour(state: JigsawState, placement: Placement) -> Colour:

@@ -12,7 +12,7 @@ from smalti.jigsaw.pose import Pose
 from smalti.jigsaw.refine import deformation
 from smalti.jigsaw.shapes import ShapeLibrary
 from smalti.plugin.viewer import coverage
-from smalti.plugin.viewer.controls import begun, dragged, look_after, pressed, told
+from smalti.plugin.viewer.controls import begun, dragged, look_after, pressed
 from smalti.plugin.viewer.event import (
     Change,
     Event,
@@ -27,6 +27,7 @@ from smalti.plugin.viewer.event import (
 from smalti.plugin.viewer.jigsaw_engine import Answer
 from smalti.plugin.viewer.jigsaw_state import History, JigsawState, tile_at
 from smalti.plugin.viewer.panel import focused, tuned
+from smalti.plugin.viewer.past import begun_again, gone_on, recalled, told, wished
 from smalti.plugin.viewer.stage import fitted, panned
 from smalti.request import Jigsaw
 
@@ -38,6 +39,8 @@ _NEWEST = 400  # tiles whose energies are plotted
 def after(state: JigsawState, event: Event) -> Outcome:
     """Apply an event to a jigsaw; see `kinds.after`."""
     new, wishes = _after(state, event)
+    if (new.answer is None) != (state.answer is None):
+        new = replace(new, seen=new.aside, aside=new.seen)
     other = new.placements is not state.placements or state.dragging
     if not new.dragging and (other or new.under != state.under):
         new = replace(new, hovered=tile_at(new, *new.pointer))
@@ -49,9 +52,10 @@ def _after(state: JigsawState, event: Event) -> Outcome:
         case Told(news=Step() as step):
             return _stepped(state, step), ()
         case Told(news=Answer() as answer):
-            return _answered(state, answer), ()
+            return gone_on(_answered(state, answer))
         case Told(news=Said()) if state.answer is not None:  # what was under way has failed
             state = replace(state, placements=state.answer.placements, contours=None, sought=None)
+            state = recalled(replace(state, again=()))
         case Passed(seconds=seconds) if state.running and not state.paused:
             if state.phase == "pack":
                 state = replace(state, seconds=state.seconds + seconds)
@@ -127,10 +131,11 @@ def _bent(state: JigsawState, contours: NDArray[np.float64]) -> float:
 def _answered(state: JigsawState, answer: Answer) -> JigsawState:
     let_go = state.answer is not None and answer.locked < state.answer.locked
     what = "unlock" if answer.said == "lock" and let_go else answer.said
-    said, done = told(state, what, answer.undo)
-    covered = coverage.answered(state, answer)
-    if covered != state.covered:
-        said += f": coverage {covered:.1%}"
+    before, state = state, replace(state, covered=coverage.answered(state, answer))
+    state = told(state, what, answer.undo)
+    said = state.said
+    if state.covered != before.covered:
+        said += f": coverage {state.covered:.1%}"
     if answer.quality is not None:
         found = answer.quality
         said = (
@@ -154,9 +159,6 @@ def _answered(state: JigsawState, answer: Answer) -> JigsawState:
         running=False,
         phase="done",
         said=said,
-        done=done,
-        covered=covered,
-        seen=state.seen if state.answer else state.seen - {"borders"},  # over the art when asked
         selected=min(state.selected, len(answer.placements) - 1),
         held=None,
         pose=None,
@@ -182,8 +184,9 @@ def _keyed(state: JigsawState, name: str) -> Outcome:
     if name in ("return", "enter"):
         return _tuned(state)
     if name == "r":
-        lost = state.broken  # the same again, then
-        return begun(state, replace(state.request, seed=state.request.seed + (not lost)))
+        if state.broken:
+            return begun_again(state)
+        return begun(state, replace(state.request, seed=state.request.seed + 1))
     if name in _WAYS:
         return _panned_or_stepped(state, *_WAYS[name])
     if name in ("e", "m"):
@@ -206,7 +209,7 @@ def _panned_or_stepped(state: JigsawState, right: int, down: int) -> Outcome:
     if 0 <= state.selected < len(state.placements) and not state.running:
         pose = state.placements[state.selected].pose
         moved = pose._replace(x=pose.x + 2 * right, y=pose.y + 2 * down)
-        return _wished(state, Change("move", state.selected, moved))
+        return wished(state, Change("move", state.selected, moved))
     return panned(state, -60 * right, -60 * down), ()
 
 
@@ -215,28 +218,38 @@ def _changed(state: JigsawState, name: str) -> Outcome:
     if state.running or state.answer is None:
         return state, ()
     if name in _HISTORY:
-        return _wished(state, Change(_HISTORY[name]))
+        return wished(state, Change(_HISTORY[name]))
     number = state.selected if state.selected >= 0 else state.hovered
-    if name == "f" and number < 0:
-        x, y = state.view.to_raster(*state.pointer)
-        return _wished(state, Change("fit", pose=Pose(0.0, 1.0, x, y)))
+    if name in ("f", "p") and number < 0:
+        return _changed_at_pointer(state, name)
     if name == "p":
-        labels = (
-            frozenset({state.placements[number].container}) if number >= 0 else frozenset[int]()
-        )
-        return _wished(state, Change("repack", request=state.request, containers=labels))
+        return _repacked(state, state.placements[number].container)
     if name in ("[", "]", "{", "}") and number >= 0:
         turned = _turned(state.placements[number].pose, name)
-        return _wished(state, Change("move", number, turned))
+        return wished(state, Change("move", number, turned))
     if name in _CHANGES and number >= 0:
         state = replace(state, selected=-1 if name == "delete" else number)
-        return _wished(state, Change(_CHANGES[name], number))
+        return wished(state, Change(_CHANGES[name], number))
     return state, ()
 
 
-def _wished(state: JigsawState, change: Change) -> Outcome:
-    """Ask for a change; until it is done there is no other."""
-    return replace(state, running=True), (change,)
+def _changed_at_pointer(state: JigsawState, name: str) -> Outcome:
+    """Ask for a change where no tile is: of the gap, or of the container, under the pointer."""
+    x, y = state.view.to_raster(*state.pointer)
+    width, height = state.raster
+    label = -1
+    if state.over(*state.pointer) and 0 <= x < width and 0 <= y < height and state.ground:
+        label = int(state.ground.labels[int(y), int(x)])
+    if label < 0:
+        return replace(state, said=f"{name.upper()} needs the pointer over the mosaic"), ()
+    if name == "f":
+        return wished(state, Change("fit", pose=Pose(0.0, 1.0, x, y)))
+    return _repacked(state, label)
+
+
+def _repacked(state: JigsawState, label: int) -> Outcome:
+    """Ask for a container to be packed anew."""
+    return wished(state, Change("repack", request=state.request, containers=frozenset({label})))
 
 
 def _turned(pose: Pose, name: str) -> Pose:
@@ -298,9 +311,9 @@ def _released(state: JigsawState) -> Outcome:
     if what == "stroke":
         if len(stroke) < 2:
             return state, ()
-        return _wished(state, Change(state.brush, stroke=stroke))
+        return wished(state, Change(state.brush, stroke=stroke))
     if what == "tile" and pose is not None:
-        return _wished(state, Change("move", state.selected, pose))
+        return wished(state, Change("move", state.selected, pose))
     return _tuned(state) if what == "slider" else (state, ())
 
 
@@ -312,4 +325,4 @@ def _tuned(state: JigsawState) -> Outcome:
     if slider.anew or state.answer is None:
         return begun(state, request)
     tuned_so = replace(state, request=request, tuned=None)
-    return _wished(tuned_so, Change("repack", request=request))
+    return wished(tuned_so, Change("repack", request=request))

@@ -25,6 +25,7 @@ class History:
 
     def __init__(self, before: tuple[Placement, ...] = ()) -> None:
         self.news: list[Laid] = []
+        self.stayed = len(before)
         self._before = {(-1, number): placement for number, placement in enumerate(before)}
         self._lying = self._before.copy()
         self._count = 0  # of the news that this is after
@@ -132,11 +133,13 @@ class JigsawState(Stage):
         ("T", "light or dark"),
         ("Q", "quit"),
     )
-    FACTS: ClassVar = 3
+    FACTS: ClassVar = 5
     PLOTS: ClassVar = 6
+    WATCHED: ClassVar = ("steps", "seconds", "history", "coverage", "covered", "terms", "bent")
 
     request: Jigsaw
     seen: frozenset[str] = frozenset({"tiles", "borders", "candidates"})
+    aside: frozenset[str] = frozenset({"tiles", "candidates"})  # over the art when asked
     ground: Ground | None = None
     library: ShapeLibrary | None = None
     containers: int = 0

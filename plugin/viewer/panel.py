@@ -9,10 +9,10 @@ from smalti.request import Request
 TITLE = 44  # px of its first line, which stays; at scale 1, as all that follow
 SIDE = 16  # px beside what it shows
 TRACK = (112, 240)  # px from its left, between which a slider moves
-LINE = 19  # px of a line of text
+LINE = 16  # px of a line of text
 PLOT = 44  # px of a plot and its name
 _ROWS = 18.0, 30.0  # px of a control: the less room, the less
-_APART = 10
+_APART = 7
 _KNOB = 8
 _TURN = 40  # px that a step of the wheel scrolls
 _KEYS = 50  # keys pressed bring a slider from end to end

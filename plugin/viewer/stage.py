@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar, TypeVar
 
+from smalti.plugin.viewer.event import Change, Make
 from smalti.request import Request
 
 PANEL = 300  # px of the window that the controls take; at scale 1, as all that follow
@@ -55,6 +56,25 @@ class View:
         return View(at[0] - x / zoom, at[1] - y / zoom, zoom)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Past:
+    """A mosaic that can be gone back to.
+
+    Attributes
+    ----------
+    said : str
+        What was done, for people.
+    asked : Make, Change or None
+        What it was asked for by.
+    watched : tuple
+        Its stage's `WATCHED`.
+    """
+
+    said: str
+    asked: Make | Change | None
+    watched: tuple[object, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Stage:
     """What the canvas needs whatever the mosaic is.
@@ -69,8 +89,8 @@ class Stage:
     view : View
     raster : (int, int)
         Width and height of the picture, in its own px; (0, 0) before there is one.
-    seen : frozenset of str
-        Layers that are shown.
+    seen, aside : frozenset of str
+        Layers that are shown; and those that are while the mosaic is made, or else once it is.
     steps : int
         How far the line at the bottom goes.
     at : int or None
@@ -96,8 +116,14 @@ class Stage:
         Field of the slider that keys change; empty for none.
     tuned : float or None
         Where that slider stands, until it is let go and the request is of it.
-    done : tuple of str
-        Changes by hand that can be taken back, the newest last, and those done again.
+    past : tuple of Past
+        All that can be gone back to, and what can be done again.
+    depth : int
+        Which of them the mosaic is; -1 before there is one.
+    asked : Make, Change or None
+        What the engine was asked for last.
+    again : tuple of Change
+        What is to be asked for again, one after the other: after a crash of the engine.
     recording : str
         How far a time-lapse is, and what came of it.
     help, dark, broken : bool
@@ -110,6 +136,8 @@ class Stage:
     FACTS: ClassVar[int] = 0
     """How many lines of text the panel has room for."""
     PLOTS: ClassVar[int] = 0
+    WATCHED: ClassVar[tuple[str, ...]] = ()
+    """Fields that tell how the mosaic came to be."""
 
     request: Request
     size: tuple[int, int] = (1280, 800)
@@ -117,6 +145,7 @@ class Stage:
     view: View = View()
     raster: tuple[int, int] = (0, 0)
     seen: frozenset[str] = frozenset({"tiles"})
+    aside: frozenset[str] = frozenset({"tiles"})
     steps: int = 0
     at: int | None = None
     seconds: float = 0.0
@@ -132,7 +161,10 @@ class Stage:
     scroll: float = 0.0
     focus: str = ""
     tuned: float | None = None
-    done: tuple[str, ...] = ()
+    past: tuple[Past, ...] = ()
+    depth: int = -1
+    asked: Make | Change | None = None
+    again: tuple[Change, ...] = ()
     recording: str = ""
     help: bool = False
     dark: bool = True

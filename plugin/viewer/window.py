@@ -84,7 +84,8 @@ def view(
     try:
         first = first_state(request, scale)
         opened = replace(request, target=str(project.absolute())) if project else request
-        return _loop(replace(first, size=surface.get_size()), engine, surface, Make(opened))
+        first = replace(first, size=surface.get_size(), asked=Make(opened))
+        return _loop(first, engine, surface)
     finally:
         engine.close()
         pygame.quit()
@@ -95,13 +96,14 @@ def _density(screen: tuple[int, int]) -> float:
     return max(1.0, 2 * screen[1] // _PLAIN / 2)
 
 
-def _loop(state: State, engine: Engine, surface: Any, make: Make) -> JigsawMosaic | None:
+def _loop(state: State, engine: Engine, surface: Any) -> JigsawMosaic | None:
     import pygame
 
     written: JigsawMosaic | None = None
 
     canvas, clock, before = canvas_of(state), pygame.time.Clock(), time.monotonic()
-    engine.ask(_absolute(make))
+    assert state.asked is not None
+    engine.ask(_absolute(state.asked))
     drawn: State | None = None
     recording: Iterator[str] | None = None
     while True:

@@ -119,6 +119,9 @@ def _table(title: str, cases: dict[str, "Jigsaw"], folder: Path) -> Iterator[str
 def _row(name: str, tiles: object, seconds: str, found: dict[str, float]) -> str:
     cells = []
     for column in COLUMNS:
+        if column not in found:  # likeness is measured of the finished picture only
+            cells.append("")
+            continue
         value = found[column]
         share = column in ("coverage", "coverage_alpha", "overlap", "spill", "border_recall")
         whole = column in ("distinct", "max_reuse", "invalid")

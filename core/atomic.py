@@ -4,6 +4,7 @@ One sequence: a temporary name in the same folder, fsync, read back, rename,
 fsync the folder.
 """
 
+import errno
 import os
 import re
 import secrets
@@ -13,6 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from smalti.core.errors import SmaltiError, printable
+
+_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}  # whatever room there is
+_LEAST = 100_000  # bytes: less is told as so much
 
 
 def write_bytes(out: Path, data: bytes) -> None:
@@ -95,12 +99,15 @@ def unwritable(out: Path, error: BaseException, need: int) -> SmaltiError:
     # libvips tells a long story with the system's word somewhere in it.
     said = re.search(r"system error: (.+)", str(error))
     reason = said[1] if said else getattr(error, "strerror", None) or " ".join(str(error).split())
+    where = f"cannot write {printable(str(out))}: {reason}"
+    if getattr(error, "errno", None) in _REFUSED:
+        return SmaltiError(f"{where}: let it be written to, or write to another folder")
     try:
         room = f" and {shutil.disk_usage(out.parent).free / 1e6:.1f} MB are free"
     except OSError:  # the folder is gone
         room = ""
     return SmaltiError(
-        f"cannot write {printable(str(out))}: {reason}; it takes up to {need / 1e6:.1f} MB{room}: "
+        f"{where}; it takes up to {max(need, _LEAST) / 1e6:.1f} MB{room}: "
         "make room on the disk, or write to another folder"
     )
 

@@ -77,7 +77,7 @@ def generate(problem: Problem, v: Ints | None, *, audit: bool, tick: Tick, watch
     audit : bool
         Whether to go on until all pairs are priced.
     tick : callable
-        Called at least every 0.2 s of work.
+        Called at least every 0.2 s of work; with 0 of 0 before the last pass.
     watch : callable
         Must not keep what it is shown.
 
@@ -94,7 +94,7 @@ def generate(problem: Problem, v: Ints | None, *, audit: bool, tick: Tick, watch
     if v is None:
         v = np.zeros(columns, np.int64)
         if rows > _COARSEST and (problem.high < cells).any():
-            v, off = _guess(problem, rows, columns, boxes, tick, watch)
+            v, off = _guess(problem, rows, columns, boxes, lambda done, total: tick(0, 0), watch)
     flow = paths.empty_flow(v, problem.supply, problem.low, problem.high)
     if rows == 0:  # all cells are locked
         return Solved(flow, Priced(np.zeros(0, np.int64), 0, 0))
@@ -154,38 +154,42 @@ def _settle(
     moved; 0 if there was none. Duals that are `warm` need no auction. `audit` is None
     on a coarse scale, where bans may leave units free.
     """
+
+    def still(done: int, total: int) -> None:
+        tick(0, 0)  # how many rounds there are is not known
+
     rows, columns = len(problem.supply), len(flow.v)
     plenty = int(problem.supply.sum()) * _PLENTY < int(flow.high.sum(dtype=np.int64))
     few = max(1, min(_LISTED // (4 if plenty else 2), len(boxes.slot)))
-    listed = pricing.cheapest(problem, flow.v, rows, boxes, few, tick)
+    listed = pricing.cheapest(problem, flow.v, rows, boxes, few, still)
     arcs, edge = graph.begun(listed), listed.edge.copy()
     if (many := np.flatnonzero(problem.supply > few)).size:
-        arcs = _more_for_many(problem, flow, arcs, many, boxes, tick)
+        arcs = _more_for_many(problem, flow, arcs, many, boxes, still)
     scarce = np.flatnonzero(flow.low)
-    arcs = _drawn(problem, flow, arcs, scarce, _any(scarce), boxes, tick, _LISTED)
+    arcs = _drawn(problem, flow, arcs, scarce, _any(scarce), boxes, still, _LISTED)
     search = paths.new_search(rows, columns)
     units = np.arange(len(flow.row), dtype=np.int32)
     focus: NDArray[np.int64] | None = None
     added, first, margin = _ADDED, True, 0
     off = off or int(_UNKNOWN * np.median(edge))
     if not warm:
-        arcs, units = _auction(problem, flow, arcs, units, edge, boxes, search, off, tick)
+        arcs, units = _auction(problem, flow, arcs, units, edge, boxes, search, off, still)
     top_u, top_v = flow.u, flow.v
     slack = 0 if warm else int(_LOOSE * off)
     for _ in range(10_000):
-        hungry, poor = _solve(arcs, flow, search, units, edge, slack, tick)
+        hungry, poor = _solve(arcs, flow, search, units, edge, slack, still)
         watch(flow)
         if (flow.match < 0).any() or poor.any():
             if audit is None and added > _ADDED << 4:
                 return Solved(flow, None)
-            arcs = _feed(problem, arcs, flow, edge, boxes, added, hungry, poor, tick)
+            arcs = _feed(problem, arcs, flow, edge, boxes, added, hungry, poor, still)
             units = paths.release(arcs, flow, np.arange(rows, dtype=np.int32))
             added *= 2
             continue
         if focus is not None:
             risen = np.flatnonzero(flow.v > top_v)
             top_v[risen] = flow.v[risen] + margin // 2
-            arcs = _drawn(problem, flow, arcs, risen, top_v[risen], boxes, tick)
+            arcs = _drawn(problem, flow, arcs, risen, top_v[risen], boxes, still)
             focus = np.union1d(focus, np.flatnonzero(flow.u > top_u))
             top_u[focus] = flow.u[focus] + margin // 2
         if first:
@@ -193,8 +197,9 @@ def _settle(
         full = focus is None
         chosen = np.arange(rows) if focus is None else focus
         wide = margin if first or not full else 0
+        last = full and not first  # unless it finds a breach
         priced, found = pricing.price(
-            problem, flow, chosen, boxes, min(added, len(boxes.slot)), wide, tick
+            problem, flow, chosen, boxes, min(added, len(boxes.slot)), wide, tick if last else still
         )
         focus = chosen[priced.least < 0]
         if full and not focus.size:

@@ -11,7 +11,7 @@ from functools import partial
 from math import inf
 from pathlib import Path
 from string import digits
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import PIL
 
@@ -24,10 +24,16 @@ _SENT = 40  # files a task of an executor: half a second's, for a cluster takes 
 _CHUNK_S = 8.0  # after which the worker of a task is given up, and its files read one by one
 _FILE_S = 20.0  # after which one file's is
 _ENOUGH_S = 2.0  # after which a task leaves the rest of slow files to others
+_LOCKED_S = 30.0  # that another process may have the index to itself, then it is left alone
+_TELL_S = 0.6  # of that, before it is told
+_TRY_S = 0.2  # between two tries
 
 _COLUMNS = (
     "path BLOB, part TEXT, length INTEGER, changed_ns INTEGER, data BLOB, reason TEXT, reader TEXT"
 )
+
+
+R = TypeVar("R")
 
 
 class Look(NamedTuple):
@@ -87,7 +93,7 @@ def looks(
     progress : callable
         Called with steps of the phase ``"index"``, counted in sources.
     """
-    with closing(_Index(index, kind, f"Pillow {PIL.__version__}, {limits}")) as known:
+    with closing(_Index(index, kind, f"Pillow {PIL.__version__}, {limits}", progress)) as known:
         unread: list[int] = []
         for done, source in enumerate(sources):
             if done % 1000 == 0:
@@ -109,6 +115,8 @@ def looks(
         for size, seconds, lost in ((together, _CHUNK_S, _none), (1, _FILE_S, _unreadable)):
             waiting = [i for i in unread if i in left]
             chunks = [waiting[start : start + size] for start in range(0, len(waiting), size)]
+            # From all over, or the time left is of the folder at hand: photos of one are alike.
+            chunks = [chunks[k] for k in _spread(len(chunks))]
             tasks = [[sources[i] for i in chunk] for chunk in chunks]
             results = each_result(
                 partial(_look_at_all, learn, patience),
@@ -125,6 +133,11 @@ def looks(
                 left.difference_update(chunk[: len(batch)])
                 in_sources(Step("index", 0, 0, text))
                 yield from zip(chunk, batch, strict=False)
+
+
+def _spread(count: int) -> list[int]:
+    """Order numbers so that any few of them stand for all: by multiples of the golden ratio."""
+    return sorted(range(count), key=lambda k: k * 0.618033988749895 % 1)
 
 
 def _none(task: Sequence[Source], error: WorkerLost) -> list[Look]:
@@ -167,8 +180,11 @@ class _Index:
     may be used by several processes at once.
     """
 
-    def __init__(self, file: Path | None, kind: str, reader: str) -> None:
+    def __init__(
+        self, file: Path | None, kind: str, reader: str, progress: Progress = silent
+    ) -> None:
         self._file = file
+        self._progress = progress
         self._kind = kind
         self._reader = reader  # which programs and limits a refusal depends on
         self._database: sqlite3.Connection | None = None
@@ -176,13 +192,31 @@ class _Index:
             if self._file is not None and self._database is None:
                 with self._tolerance():
                     self._file.parent.mkdir(parents=True, exist_ok=True)
-                    self._database = sqlite3.connect(self._file, timeout=30)
-                    self._database.execute("PRAGMA journal_mode = WAL")
-                    self._database.execute("PRAGMA synchronous = NORMAL")
-                    self._remove_other_forms(self._database)
-                    self._database.execute(
-                        f"CREATE TABLE IF NOT EXISTS {kind} ({_COLUMNS}, PRIMARY KEY (path, part))"
-                    )
+                    self._database = sqlite3.connect(self._file, timeout=_TRY_S)
+                    self._free(self._prepare, self._database)
+
+    def _prepare(self, database: sqlite3.Connection) -> None:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        self._remove_other_forms(database)
+        database.execute(
+            f"CREATE TABLE IF NOT EXISTS {self._kind} ({_COLUMNS}, PRIMARY KEY (path, part))"
+        )
+
+    def _free(self, act: Callable[[sqlite3.Connection], R], database: sqlite3.Connection) -> R:
+        """Do something with the index once no other process has it to itself; say so meanwhile."""
+        begin = time.monotonic()
+        while True:
+            try:
+                return act(database)
+            except sqlite3.OperationalError as error:
+                waited = time.monotonic() - begin
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or waited > _LOCKED_S:
+                    raise
+            if waited > _TELL_S:
+                words = f"another smalti has the index {self._file}: waiting for it"
+                self._progress(Step("index", 0, 0, words))
+            time.sleep(_TRY_S)
 
     def _remove_other_forms(self, database: sqlite3.Connection) -> None:
         """Remove what an older Smalti, or a newer one, knew of the same files."""
@@ -200,11 +234,16 @@ class _Index:
             return None
         with self._tolerance():
             state = stamp(source.file)
-            row = self._database.execute(
-                f"SELECT data, reason, reader FROM {self._kind} "
-                "WHERE path = ? AND part = ? AND length = ? AND changed_ns = ?",
-                (os.fsencode(source.file), source.part, *state),
-            ).fetchone()
+            values = (os.fsencode(source.file), source.part, *state)
+
+            def select(database: sqlite3.Connection) -> Any:
+                return database.execute(
+                    f"SELECT data, reason, reader FROM {self._kind} "
+                    "WHERE path = ? AND part = ? AND length = ? AND changed_ns = ?",
+                    values,
+                ).fetchone()
+
+            row = self._free(select, self._database)
             # SQLite's types are hints: any column may hold anything.
             if row and isinstance(row[0], bytes) and isinstance(row[1], str):
                 if not row[1] or row[2] == self._reader:
@@ -223,10 +262,15 @@ class _Index:
             for source, look in zip(sources, looks, strict=True)
             if look.stamp is not None
         ]
-        with self._tolerance(), self._database:
-            self._database.executemany(
-                f"INSERT OR REPLACE INTO {self._kind} VALUES (?, ?, ?, ?, ?, ?, ?)", rows
-            )
+
+        def insert(database: sqlite3.Connection) -> None:
+            with database:
+                database.executemany(
+                    f"INSERT OR REPLACE INTO {self._kind} VALUES (?, ?, ?, ?, ?, ?, ?)", rows
+                )
+
+        with self._tolerance():
+            self._free(insert, self._database)
 
     def close(self) -> None:
         if self._database is not None:
@@ -243,6 +287,8 @@ class _Index:
         except sqlite3.DatabaseError as error:
             self.close()
             # Operational: locked, full, not writable; all but the file itself.
-            if self._file is not None and not isinstance(error, sqlite3.OperationalError):
+            if isinstance(error, sqlite3.OperationalError):
+                self._file = None
+            elif self._file is not None:
                 for ending in ("", "-wal", "-shm"):
                     Path(f"{self._file}{ending}").unlink(missing_ok=True)

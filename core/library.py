@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from smalti.core.errors import BadInput, UnusablePicture, printable
 from smalti.core.index import looks
 from smalti.core.picture import MAX_PIXELS
-from smalti.core.progress import Progress, silent
+from smalti.core.progress import Progress, Step, silent
 from smalti.core.scratch import Scratch, let_go
 from smalti.core.source import (
     Skipped,
@@ -122,10 +122,13 @@ def scan(
     for _, run in groupby(tiles, lambda i: (sources[i].file, sources[i].part.rpartition(":")[0])):
         first = next(run)
         pixels = tiles_around(sources[first])
-        here = slice(first, first + len(pixels))
-        known["thumb"][here] = thumbnails(pixels)
-        known["print"][here] = fingerprints(known["thumb"][here])
-        sizes[here] = pixels.shape[2], pixels.shape[1]
+        for start in range(0, len(pixels), _BATCH):
+            progress(Step("index", first + start, len(sources), "reading tiles"))
+            part = pixels[start : start + _BATCH]
+            here = slice(first + start, first + start + len(part))
+            known["thumb"][here] = thumbnails(part)
+            known["print"][here] = fingerprints(known["thumb"][here])
+        sizes[first : first + len(pixels)] = pixels.shape[2], pixels.shape[1]
 
     unusable: dict[int, str] = {}
     files = [i for i, source in enumerate(sources) if not is_tile(source)]

@@ -12,7 +12,7 @@ from smalti.plugin import report
 from smalti.plugin.jigsaw import jigsaw
 from smalti.plugin.options import EXIT_CODES, cluster_option, columns_by_rows, run_job, with_common
 from smalti.plugin.photo import photo
-from smalti.plugin.streams import Unprinted, keep_streams
+from smalti.plugin.streams import Unprinted, keep_signals, keep_streams
 from smalti.plugin.view import view
 from smalti.request import FORMATS
 
@@ -24,6 +24,7 @@ def main() -> None:
     """Run the command line; the process ends with one of the documented codes."""
     debug = "--debug" in sys.argv
     keep_streams()
+    keep_signals()
     try:
         # What a click.exceptions.Exit carries comes back as the command's value.
         code = smalti.main(prog_name="smalti", standalone_mode=False) or 0

@@ -30,7 +30,9 @@ _LARGE = "distributed.admin.large-graph-warning-threshold"
 _NO_LIMIT = "1 GB"  # a large container is some MB with all shapes; it is no mistake of the user's
 _UNHEARD = "127.0.0.1:0"  # Dask's pages about itself: no other machine sees them
 _LOOK_S, _IDLE = 10.0, 6  # between two looks at idle processes; looks, then they end
-_WATCH_S = 0.5  # between two looks whether the scheduler is there
+_WATCH_S = 0.5  # between two looks whether the scheduler and workers are there
+_ALONE_S = 3.0  # without any worker before it is told: a killed one is replaced sooner
+_NOBODY_S = 60.0  # without any, after which none is waited for
 _END_S = 3.0  # for the workers to say that their processes have ended
 
 
@@ -99,6 +101,11 @@ class Cluster(Executor):
     client : Client
     address : str
         Of its scheduler, for messages.
+
+    Attributes
+    ----------
+    notice : str
+        What keeps all work from going on, for people; empty if nothing does.
     """
 
     def __init__(self, client: "Client", address: str) -> None:
@@ -106,6 +113,7 @@ class Cluster(Executor):
         self._address = address
         self._executor = client.get_executor(pure=False)
         self.workers = sum(client.nthreads().values())
+        self.notice = ""
         self._begun: set[Future[bytes]] = set()
         self._lock = Lock()
         self._closed = Event()
@@ -157,18 +165,41 @@ class Cluster(Executor):
         return outcome
 
     def _watch(self) -> None:
-        """Tell whoever waits that the scheduler was lost: Dask lets some wait for ever."""
+        """Tell whoever waits what was lost: Dask lets some wait for ever."""
+        since: float | None = None  # when there was no worker any more
         while not self._closed.wait(_WATCH_S):
-            if self._client.status == "running":
-                continue
-            with self._lock:
-                begun, self._begun = self._begun, set()
-            for outcome in begun:
-                lost = (
-                    f"the scheduler at {self._address} was lost; photos that were read are "
-                    "remembered: run again once it is back"
+            now = time.monotonic()
+            if self._client.status != "running":
+                self._give_up(f"the scheduler at {self._address} was lost", "it is back")
+            elif not self._begun or self._has_workers():
+                since, self.notice = None, ""
+            elif since is None:
+                since = now
+            elif now - since > _NOBODY_S:
+                self._give_up(
+                    f"all workers at {self._address} were lost, and none came back "
+                    f"within {_NOBODY_S:g} s",
+                    "there are some",
                 )
-                settle(outcome, b"", SmaltiError(lost))
+            elif now - since > _ALONE_S:
+                self.notice = f"no workers are left at {self._address}: waiting for one"
+
+    def _has_workers(self) -> bool:
+        """Whether the scheduler has workers; a scheduler that is slow to answer may have some."""
+        try:
+            scheduler = self._client.scheduler
+            return not scheduler or bool(
+                self._client.sync(scheduler.ncores, callback_timeout=_END_S)
+            )
+        except Exception:
+            return True
+
+    def _give_up(self, lost: str, until: str) -> None:
+        with self._lock:
+            begun, self._begun = self._begun, set()
+        words = f"{lost}; photos that were read are remembered: run again once {until}"
+        for outcome in begun:
+            settle(outcome, b"", SmaltiError(words))
 
 
 # What follows runs on a worker of the cluster.

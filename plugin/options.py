@@ -116,14 +116,22 @@ def run_job(
     patient: bool = False,
 ) -> Any:
     """Run a job with workers, here or on a cluster, and progress; give it both by name."""
+    from smalti.core.progress import Step
     from smalti.plugin.doctor import usable_cores
     from smalti.plugin.pool import workers
     from smalti.plugin.terminal import run, shown
 
     count = jobs or usable_cores()
     with shown(quiet) as show, _on(cluster, count) if cluster else workers(count) as executor:
+
+        def show_or_notice(step: Step) -> None:
+            notice = getattr(executor, "notice", "")
+            show(Step(step.phase, 0, 0, notice) if notice else step)
+
         return run(
-            lambda progress: job(executor=executor, progress=progress), show, patient=patient
+            lambda progress: job(executor=executor, progress=progress),
+            show_or_notice,
+            patient=patient,
         )
 
 

@@ -3,8 +3,11 @@
 from collections import deque
 
 _WINDOW_S = 30.0  # over which the rate is taken: results come in lumps, and files differ
+_LATE = 0.5  # of the time there have been news, if that is less: the first are the slowest
 _SURE_S = 2.0  # of a step, before anything is said of it
+_NEWS_S = 1.0  # of news, likewise: what comes before the first is getting ready, not work
 _EASE_S = 5.0  # within which most of a new estimate is taken over
+_EASE = 0.25  # of the time there have been news, if that is less
 
 
 class Remaining:
@@ -15,7 +18,9 @@ class Remaining:
     """
 
     def __init__(self) -> None:
-        self._seen: deque[tuple[float, int]] = deque()
+        self._news: deque[tuple[float, int]] = deque()
+        self._begin = self._first = 0.0
+        self._done = -1
         self._left: float | None = None
         self._at = 0.0
 
@@ -35,27 +40,37 @@ class Remaining:
         float or None
             None as long as too little is known.
         """
-        if self._seen and done < self._seen[-1][1]:  # begun anew
-            self._seen.clear()
-            self._left = None
-        self._seen.append((now, done))
-        while len(self._seen) > 2 and self._seen[1][0] <= now - _WINDOW_S:
-            self._seen.popleft()
-        (since, first), passed = self._seen[0], now - self._seen[0][0]
-        if done >= total > 0:
-            self._left = 0.0
-        elif not total or passed < _SURE_S or done == first:
+        if done < self._done or self._done < 0:  # begun, or begun anew
+            self._begin, self._left = now, None
+            self._news.clear()
+        elif done > self._done:
+            if not self._news:
+                self._first = now
+            self._news.append((now, done))
+        self._done = done
+        window = min(_WINDOW_S, max(_SURE_S, _LATE * (now - self._first)))
+        while len(self._news) > 2 and self._news[1][0] <= self._news[-1][0] - window:
+            self._news.popleft()
+        estimate = self._estimate(done, total, now)
+        if estimate is None:
             return self._counted_down(now)
+        left = self._counted_down(now)
+        if left is None or done >= total:
+            self._left = estimate
         else:
-            estimate = (total - done) * (now - since) / (done - first)
-            left = self._counted_down(now)
-            if left is None:
-                self._left = estimate
-            else:
-                share = min(1.0, (now - self._at) / _EASE_S)
-                self._left = left + share * (estimate - left)
+            share = (now - self._at) / min(_EASE_S, _EASE * (now - self._first))
+            self._left = left + min(1.0, share) * (estimate - left)
         self._at = now
         return self._left
+
+    def _estimate(self, done: int, total: int, now: float) -> float | None:
+        """Say how long the rest takes at the rate of late; None while that is not sure."""
+        if len(self._news) < 2 or not total:
+            return None
+        if now - self._begin < _SURE_S or now - self._first < _NEWS_S:
+            return None
+        since, first = self._news[0]
+        return max(0, total - done) * (now - since) / (done - first)
 
     def _counted_down(self, now: float) -> float | None:
         return None if self._left is None else max(0.0, self._left - (now - self._at))

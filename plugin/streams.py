@@ -1,6 +1,7 @@
-"""Standard streams that may be closed, full, or left by whoever read them."""
+"""What a process is given: standard streams that may be closed, full or left, and signals."""
 
 import os
+import signal
 import sys
 from typing import Any, TextIO, cast
 
@@ -53,6 +54,17 @@ class Output:
 
 def _nowhere() -> TextIO:
     return open(os.devnull, "w", encoding="utf-8")
+
+
+def keep_signals() -> None:
+    """Have a polite kill and a closed terminal heard as Ctrl-C is, at any moment."""
+    for number in {getattr(signal, name, signal.SIGTERM) for name in ("SIGTERM", "SIGHUP")}:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has it so
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def keep_streams() -> None:

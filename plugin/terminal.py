@@ -6,7 +6,6 @@ then raises `Cancelled` and everything half-done is removed on the way out.
 """
 
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +27,7 @@ _SLOW_S = 1.0  # a phase shorter than this shows no bar
 
 
 def run(job: Callable[[Progress], R], show: Progress, *, patient: bool = False) -> R:
-    """Run a job that reports steps, and cancel it on Ctrl-C, a polite kill or a closed terminal.
+    """Run a job that reports steps, and cancel it on KeyboardInterrupt, such as of Ctrl-C.
 
     Parameters
     ----------
@@ -66,24 +65,11 @@ def run(job: Callable[[Progress], R], show: Progress, *, patient: bool = False) 
         finally:
             done.set()
 
-    asked = {getattr(signal, name, signal.SIGTERM) for name in ("SIGTERM", "SIGHUP")}
-    previous = {number: signal.getsignal(number) for number in asked}
-    try:
-        for number, handler in previous.items():
-            if handler is not signal.SIG_IGN:  # nohup has it so
-                signal.signal(number, _interrupt)
-        Thread(target=work, daemon=True).start()
-        _wait(done, stop, final)
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+    Thread(target=work, daemon=True).start()
+    _wait(done, stop, final)
     if failure:  # a worker that heard the signal too may have failed in its own way
         raise Cancelled if stop.is_set() else failure[0]
     return outcome[0]
-
-
-def _interrupt(signum: int, frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _wait(done: Event, stop: Event, final: Event) -> None:
@@ -104,11 +90,13 @@ def _wait(done: Event, stop: Event, final: Event) -> None:
 
 
 @contextmanager
-def shown(quiet: bool, stream: TextIO = sys.stderr) -> Iterator[Progress]:
+def shown(quiet: bool, stream: TextIO | None = None) -> Iterator[Progress]:
     """Show steps: bars on a terminal, now and then a line elsewhere, nothing if quiet."""
     if quiet:
         yield lambda step: None
-    elif stream.isatty() and os.environ.get("TERM") != "dumb":
+        return
+    stream = stream or sys.stderr
+    if stream.isatty() and os.environ.get("TERM") != "dumb":
         with _bars(stream) as progress:
             yield progress
     else:
@@ -121,11 +109,24 @@ def _bars(stream: TextIO) -> Iterator[Progress]:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
+        ProgressColumn,
         SpinnerColumn,
+        Task,
         TextColumn,
         TimeElapsedColumn,
     )
     from rich.progress import Progress as Bars
+    from rich.text import Text
+
+    class Left(ProgressColumn):
+        """The time left, which goes on counting down while nothing is heard."""
+
+        def render(self, task: Task) -> Text:
+            remaining: Remaining | None = task.fields["remaining"]
+            if remaining is None:
+                return Text()
+            done, total = int(task.completed), int(task.total or 0)
+            return Text(spelled(remaining(done, total, time.monotonic())))
 
     columns: list[Any] = [
         SpinnerColumn(finished_text="[green]✓"),
@@ -133,27 +134,29 @@ def _bars(stream: TextIO) -> Iterator[Progress]:
         BarColumn(bar_width=28),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[left]}"),
+        Left(),
     ]
     tasks: dict[str, Any] = {}
-    remaining: dict[str, Remaining] = {}
+    current = ""
     with Bars(*columns, console=Console(file=stream)) as bars:
 
         def progress(step: Step) -> None:
+            nonlocal current
             what = step.text or step.phase
-            if what not in tasks:
+            if what != current:
                 for task in tasks.values():  # one thing ends where the next begins
                     bars.update(task, total=bars.tasks[task].total or 1)
-                    bars.update(task, completed=bars.tasks[task].total, left="")
-                tasks[what] = bars.add_task(what, total=step.total or None, left="")
-                remaining[what] = Remaining()
-            left = spelled(remaining[what](step.done, step.total, time.monotonic()))
-            bars.update(tasks[what], completed=step.done, total=step.total or None, left=left)
+                    bars.update(task, completed=bars.tasks[task].total, remaining=None)
+                if what not in tasks:
+                    tasks[what] = bars.add_task(what, total=None, remaining=None)
+                bars.update(tasks[what], remaining=Remaining())
+                current = what
+            bars.update(tasks[what], completed=step.done, total=step.total or None)
 
         yield progress
         for task in tasks.values():
             total = bars.tasks[task].total or 1
-            bars.update(task, total=total, completed=total, left="")
+            bars.update(task, total=total, completed=total, remaining=None)
 
 
 def _lines(stream: TextIO) -> Progress:

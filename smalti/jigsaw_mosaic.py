@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 import smalti
 from smalti.aspect import in_shape, picture_size
@@ -18,7 +17,7 @@ from smalti.core.errors import Cancelled, printable
 from smalti.core.library import default_index
 from smalti.core.progress import Progress, Step, silent
 from smalti.core.source import Skipped
-from smalti.ground import Ground, background_of, check_request, lay_ground, resized, rotation
+from smalti.ground import Ground, background_of, check_request, lay_ground, rotation
 from smalti.jigsaw.compose import (
     colour_move,
 )
@@ -28,11 +27,11 @@ from smalti.jigsaw.frame import Frame
 from smalti.jigsaw.pack import Weights, pack, turn_of
 from smalti.jigsaw.placement import Packed, Placement
 from smalti.jigsaw.pose import placed
-from smalti.jigsaw.quality import measure_likeness, measure_packing
 from smalti.jigsaw.recolor import recolor
-from smalti.jigsaw.refine import deformation, refine
+from smalti.jigsaw.refine import refine
 from smalti.jigsaw.shapes import ShapeLibrary, scan_shapes
-from smalti.jigsaw_picture import ContainerLayer, bands, container_layers, seen, written
+from smalti.jigsaw_measure import measure_mosaic, measure_rigid
+from smalti.jigsaw_picture import ContainerLayer, bands, container_layers, written
 from smalti.jigsaw_project import JigsawProject, used_only
 from smalti.plan import check
 from smalti.request import Jigsaw
@@ -41,7 +40,6 @@ from smalti.resources import Stopwatch, peak_mb
 _VARIETY = 91  # tiles to a use of a shape: with fewer colours fit better, with more it is varied
 _ALIKE = 0.06  # RMS distance of outlines of unit area that may take each other's place
 _LEAST_OVERLAP = 0.05  # with none, tiles come to lie on each other, and are refused for it
-_COMPARED = 2.0  # px of the comparison along a pixel of the raster
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +54,7 @@ class JigsawMosaic:
     frame : Frame
         What was cut off the target.
     quality, rigid : dict
-        The metric suite, and the same before refinement.
+        The metric suite, and how tiles filled their containers before refinement.
     recolored : tuple of float
         Mean dE of places to tiles before and after re-dealing equal outlines.
     backtracks : int
@@ -178,7 +176,7 @@ def fill_ground(
     heard = _Heard(progress, keep=request.keep_partial)
     placements, backtracks = _packed(request, ground, library, executor, heard, part_of)
     lap("pack")
-    rigid = _measured(request, ground, library, placements, heard.between)
+    rigid = measure_rigid(placements, ground, library.group, heard.between)
     lap("measure")
 
     heard.between(Step("refine", 0, 0, "closing gaps", Packed(tuple(placements))))
@@ -197,10 +195,13 @@ def fill_ground(
     )
     heard.between(Step("recolor", 0, 0, "dealing again", Packed(tuple(dealt.placements))))
     lap("recolor")
-    quality = _measured(request, ground, library, dealt.placements, heard.between)
+    laid = dealt.placements
+    project = project_of(request, ground, library, laid)
+    quality = measure_mosaic(
+        project, laid, _rest(library, laid), ground, library.group, heard.between
+    )
     lap("measure")
 
-    project = project_of(request, ground, library, dealt.placements)
     whole = None if part_of is None else pixels_of(part_of, project.scale)
     output, project_file = written(project, progress, part_of=whole)
     lap("render")
@@ -209,7 +210,7 @@ def fill_ground(
         containers=len(np.unique(ground.labels[ground.labels >= 0])),
         frame=ground.frame,
         quality=quality,
-        rigid=rigid,
+        rigid=asdict(rigid),
         recolored=(dealt.before, dealt.after),
         backtracks=backtracks,
         ended=tuple(heard.phases),
@@ -351,33 +352,3 @@ def project_of(
         moves=moves.round(2),
         background=background_of(request, ground),
     )
-
-
-def _measured(
-    request: Jigsaw,
-    ground: Ground,
-    library: ShapeLibrary,
-    placements: Sequence[Placement],
-    progress: Progress,
-) -> dict[str, float]:
-    """Compute every column of the metric suite for one state of the packing."""
-    progress(Step("measure", 0, 0, "measuring"))
-    project = project_of(request, ground, library, placements)
-    picture, alpha = seen(project, _COMPARED)
-    labels = _nearest(ground.labels, alpha.shape)
-    size = (alpha.shape[1], alpha.shape[0])
-    target = resized(ground.picture, size, Image.Resampling.BICUBIC)
-    likeness = measure_likeness(target, picture, alpha, labels, _COMPARED * ground.tile_px)
-    packing = measure_packing(placements, ground.labels, library.group)
-    bent = deformation(np.stack([p.contour for p in placements]), _rest(library, placements))
-    return {
-        **asdict(packing),
-        **asdict(likeness),
-        "deformation_mean": float(bent.mean()),
-        "deformation_p95": float(np.percentile(bent, 95)),
-    }
-
-
-def _nearest(labels: NDArray[np.intp], shape: tuple[int, ...]) -> NDArray[np.intp]:
-    rows, columns = (np.arange(n) * m // n for n, m in zip(shape, labels.shape, strict=True))
-    return np.asarray(labels[rows[:, None], columns])

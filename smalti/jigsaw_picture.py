@@ -15,7 +15,7 @@ from smalti.aspect import picture_size
 from smalti.core.atomic import accompanied, write_bytes
 from smalti.core.checkpoint import fingerprint, resumed
 from smalti.core.page import link_to, write_page
-from smalti.core.progress import Progress, silent
+from smalti.core.progress import Progress, Step, silent
 from smalti.core.source import label
 from smalti.core.writers import check_output, write_picture
 from smalti.ground import resized
@@ -84,12 +84,16 @@ def container_layers(project: JigsawProject) -> Iterator[ContainerLayer]:
             yield ContainerLayer(container, left, top, _unmultiplied(seen))
 
 
-def seen(project: JigsawProject, scale: float) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Draw the mosaic small, and how far tiles cover each pixel."""
+def seen(
+    project: JigsawProject, scale: float, progress: Progress = silent
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Draw the mosaic small, and how far tiles cover each pixel; steps are of ``"measure"``."""
     width, height = (max(1, round(side * scale)) for side in project.size)
     behind = resized(project.background, (width, height), Image.Resampling.BICUBIC)
     mosaic = np.dstack([behind / np.float32(255), np.zeros((height, width), np.float32)])
-    for placement, move in zip(project.placements, project.moves, strict=True):
+    count = len(project.placements)
+    for k, (placement, move) in enumerate(zip(project.placements, project.moves, strict=True)):
+        progress(Step("measure", k, count))
         _lay_over(mosaic, drawn(placement, project.library, scale=scale, move=move), 0, 0)
     return (mosaic[..., :3] * 255).clip(0, 255).astype(np.uint8), mosaic[..., 3]
 

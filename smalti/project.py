@@ -29,6 +29,7 @@ from smalti.request import Request, from_json, to_json
 FORMAT = "smalti-project"
 VERSION = 1
 _MOST_PX = 100_000_000_000  # of a picture made from a file; a billionth of the work fills a disk
+_SHIPPED = "@demo/"  # what the name of a file begins with that comes with smalti
 MOST_RASTER = 40_000_000
 """Pixels of the largest raster a jigsaw is packed on, and of pictures within a project."""
 
@@ -142,11 +143,18 @@ def check_size(width: float, height: float) -> None:
 
 
 def relative(file: str, folder: Path) -> str:
-    """Name a file relative to a folder where that stays within two folders up."""
+    """Name a file relative to a folder where that stays within two folders up.
+
+    A file that comes with smalti is named so that every installation finds its own.
+    """
+    if os.path.dirname(file) == _shipped():
+        return _SHIPPED + os.path.basename(file)
     try:
         name = os.path.relpath(file, folder)
     except ValueError:  # another drive on Windows
         return file
+    if name.startswith(_SHIPPED):
+        return os.path.join(os.curdir, name)
     return file if name.startswith(os.path.join("..", "..", "..")) else name
 
 
@@ -154,6 +162,15 @@ def absolute(name: Any, part: Any, folder: Path) -> Source:
     """Undo `relative`, for a photo or shape."""
     if not isinstance(name, str) or not isinstance(part, str):
         raise TypeError(f"{[name, part]!r:.80} names no photo")
-    source = Source(os.path.normpath(folder / name), part)
+    shipped = name.startswith(_SHIPPED)
+    file = os.path.join(_shipped(), name.removeprefix(_SHIPPED)) if shipped else folder / name
+    source = Source(os.path.normpath(file), part)
     check_source(source)
     return source
+
+
+def _shipped() -> str:
+    """Folder of what comes with smalti."""
+    import smalti.assets
+
+    return os.path.abspath(next(iter(smalti.assets.__path__)))

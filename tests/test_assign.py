@@ -325,6 +325,18 @@ def test_raising_in_progress_cancels() -> None:
     assert {step.phase for step in steps} == {"assign"}
 
 
+def test_only_the_last_pass_says_how_far_it_is() -> None:
+    """Rounds are done again and again: that of one says nothing of when all is done."""
+    cells, photos = instance(1, 1500, 1600)
+    steps: list[Step] = []
+    assign(cells, photos, progress=steps.append)
+    begun = next(k for k, step in enumerate(steps) if step.made is not None)
+    told = [(step.done, step.total) for step in steps[begun:] if step.total]
+    assert told
+    assert told == sorted(told)
+    assert len({total for _, total in told}) == 1
+
+
 def test_gap_is_that_of_the_bound() -> None:
     cells, photos = instance(6, 10, 15)
     found = assign(cells, photos)

@@ -22,10 +22,10 @@ from PIL import Image
 from test_pack import picture, shapes
 
 from smalti import shortlist
-from smalti.core.errors import BadInput, Cancelled, WorkerLost
+from smalti.core.errors import BadInput, Cancelled, SmaltiError, WorkerLost
 from smalti.core.index import looks
 from smalti.core.library import scan
-from smalti.core.progress import Bounded, Step, each_result
+from smalti.core.progress import Bounded, Progress, Step, each_result
 from smalti.core.source import Source
 from smalti.jigsaw import container
 from smalti.jigsaw.pack import pack
@@ -33,6 +33,7 @@ from smalti.mosaic import make_mosaic
 from smalti.plugin import cluster as door
 from smalti.plugin.cli import smalti
 from smalti.plugin.cluster import cluster
+from smalti.plugin.options import run_job
 from smalti.plugin.pool import workers
 from smalti.request import Jigsaw, Photomosaic
 
@@ -274,6 +275,47 @@ def test_a_scheduler_that_is_lost_is_named_in_one_line(album: Path, tmp_path: Pa
     assert process.returncode == 1
     assert said.startswith(f"smalti: the scheduler at {where} was lost")
     assert len(said.splitlines()) == 1, said
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_a_cluster_without_workers_is_not_waited_for_for_ever(
+    quiet: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(door, "_ALONE_S", 0.0)
+    monkeypatch.setattr(door, "_NOBODY_S", 4.0)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as there:
+
+        def job(executor: Executor, progress: Progress) -> None:
+            def leave(step: Step) -> None:
+                if helpers(there):
+                    there.scale(0)
+                progress(step)
+
+            list(each_result(faults.slow, [600.0], phase="p", executor=executor, progress=leave))
+
+        with pytest.raises(SmaltiError, match="were lost, and none came back within 4 s"):
+            run_job(job, 1, quiet, cluster=address(there))
+    said = capsys.readouterr().err
+    assert said.count(f"no workers are left at {address(there)}: waiting") == (not quiet)
+
+
+def test_workers_that_come_back_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "_ALONE_S", 0.0)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as there:
+        with cluster(address(there), 1) as executor:
+            there.scale(0)
+            later = executor.submit(faults.slow, 0.1)
+            begin = time.monotonic()
+            while not executor.notice:
+                assert time.monotonic() < begin + 30
+                time.sleep(0.1)
+            there.scale(1)
+            assert later.result(timeout=60) == 0.1
+            while executor.notice:
+                assert time.monotonic() < begin + 60
+                time.sleep(0.1)
 
 
 def test_workers_of_another_version_are_refused(

@@ -121,7 +121,7 @@ def test_a_read_only_folder(disk: Disk, tmp_path: Path) -> None:
     )
     assert run.returncode == 1, run.stderr
     assert len(run.stderr.splitlines()) == 1, run.stderr  # before any work
-    assert "Read-only file system" in run.stderr
+    assert "Read-only file system: let it be written to, or write to another" in run.stderr
     assert tree(folder) == {"a.png": b"old"}
 
     # An index that cannot be written is done without.
@@ -141,6 +141,21 @@ def test_an_index_on_a_full_disk_is_done_without(disk: Disk, tmp_path: Path) -> 
     run = smalti("photo", "@demo", str(photos), "-o", str(out), "--cells", "20", cache=folder)
     assert run.returncode == 0, run.stderr
     assert out.exists()
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_room_is_spoken_of_where_it_is_lacking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(SmaltiError, match=os.strerror(number)) as raised:
+        atomic.write_bytes(tmp_path / "a.json", b"new")
+    full = number == errno.ENOSPC
+    assert ("it takes up to 0.1 MB" in str(raised.value)) == full
+    assert ("make room" in str(raised.value)) == full
 
 
 @pytest.mark.parametrize("at", range(2))

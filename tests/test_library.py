@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from smalti.core import index as core_index
 from smalti.core.errors import BadInput, Cancelled, UnusablePicture
+from smalti.core.index import looks
 from smalti.core.library import THUMB, TileLibrary, default_index, scan, thumbnails
 from smalti.core.progress import Step
+from smalti.core.source import Source
 
 COUNT = 40
 
@@ -166,6 +169,62 @@ def test_two_scans_at_once(album: Path, index: Path) -> None:
     with ThreadPoolExecutor(4) as threads:
         scans = [threads.submit(scan, [str(album)], index=index) for _ in range(4)]
     assert all(same(future.result(), scan([str(album)])) for future in scans)
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_an_index_that_another_process_has_is_told_of_and_then_done_without(
+    album: Path, index: Path, new: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core_index, "_TELL_S", 0.0)
+    monkeypatch.setattr(core_index, "_LOCKED_S", 1.0)
+    texts: list[str] = []
+
+    def listen(step: Step) -> None:
+        texts.append(step.text)
+
+    index.parent.mkdir()
+    if not new:
+        scan([str(album / "00.png")], index=index)
+    with closing(sqlite3.connect(index, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        found = scan([str(album)], index=index, progress=listen)
+    assert f"another smalti has the index {index}: waiting for it" in texts
+    assert same(found, scan([str(album)]))
+
+
+def test_an_index_that_is_let_go_is_used(
+    album: Path, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core_index, "_TELL_S", 0.0)
+    scan([str(album / "00.png")], index=index)
+    with closing(sqlite3.connect(index, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+
+        def let_go(step: Step) -> None:
+            if step.text.startswith("another") and other.in_transaction:
+                other.execute("ROLLBACK")
+
+        first = scan([str(album)], index=index, progress=let_go)
+        assert not other.in_transaction
+    spoil(album)
+    assert same(scan([str(album)], index=index), first)
+
+
+def test_the_first_files_read_stand_for_all() -> None:
+    """Else the time left is that of the folder at hand, and the next has larger photos."""
+    sources = [Source(f"{folder}/{number}.jpg") for folder in "ab" for number in range(400)]
+    read = [k for k, _ in looks(sources, lambda source: b"what is in it", kind="t1")]
+    assert sorted(read) == list(range(800))
+    assert 64 <= sum(k >= 400 for k in read[:160]) <= 96
+
+
+def test_progress_counts_the_tiles_of_an_array(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    np.savez(tmp_path / "t.npz", tiles=rng.integers(0, 255, (9000, 4, 4, 3), np.uint8))
+    steps: list[Step] = []
+    scan([str(tmp_path / "t.npz")], progress=steps.append)
+    told = [(step.done, step.total) for step in steps if step.text == "reading tiles"]
+    assert told == [(0, 9000), (4096, 9000), (8192, 9000)]
 
 
 def test_progress_counts_photos(album: Path) -> None:

@@ -62,6 +62,43 @@ def test_lumps_of_results_make_no_leaps() -> None:
     assert max(leaps(said[60:])) < 3
 
 
+@pytest.mark.parametrize("ready", [3.0, 10.0])
+def test_what_getting_ready_takes_is_no_work(ready: float) -> None:
+    """Workers start and load; then a hundred results a second come."""
+    said = told(slowing(0, 100, round(ready / TICK)), 1000)
+    known = [(true, left) for true, left in said if left is not None]
+    assert len(said) - len(known) <= (ready + 1.4) / TICK
+    for true, left in known:
+        assert left == pytest.approx(true, rel=0.1, abs=1)
+
+
+def test_a_wrong_beginning_is_soon_forgotten() -> None:
+    said = told(slowing(10, 100, 15), 2000)
+    for true, left in said[15 + 15 :]:
+        assert left is not None
+        assert true / 2 - 1 <= left <= true * 2 + 1
+
+
+def test_a_long_part_does_not_make_it_leap() -> None:
+    """Tiles are laid one by one, and then a whole container comes at once."""
+    remaining = Remaining()
+    for k in range(61):
+        left = remaining(10 * k, 900, 0.1 * k)
+    assert left == pytest.approx(3, abs=0.5)
+    for k in range(61, 91):
+        left = remaining(600, 900, 0.1 * k)
+        assert left is not None
+        assert 1 <= left <= 6
+
+
+def test_many_short_rounds_are_not_the_end() -> None:
+    """A solver prices rows again and again; that a round is done says nothing of the step."""
+    remaining, said = Remaining(), []
+    for k in range(100):
+        said += [remaining(done, 10 + k, k * 0.1) for done in (0, 10 + k)]
+    assert set(said) == {None}
+
+
 def test_a_change_of_pace_is_learnt_without_a_leap() -> None:
     said = told(slowing(100, 25, 100), 5000)
     assert max(leaps(said)) < 10

@@ -83,6 +83,24 @@ def test_ctrl_c_while_workers_start_is_one_line(tmp_path: Path) -> None:
         assert said == "smalti: cancelled; nothing was left behind\n"
 
 
+@pytest.mark.parametrize("stop", ["SIGTERM", "SIGHUP"])
+def test_a_polite_kill_while_libraries_load_is_one_line(stop: str) -> None:
+    program = f"""
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "numpy":
+            os.kill(os.getpid(), signal.{stop})
+sys.meta_path.insert(0, Finder())
+from smalti.plugin.cli import main
+main()
+"""
+    command = [sys.executable, "-c", program, "score", "a.png", "b.png"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 130
+    assert done.stderr.strip() == "smalti: cancelled; nothing was left behind"
+
+
 def test_a_closed_terminal_ends_no_job_that_was_told_to_go_on(folder_of_photos: Path) -> None:
     words = "& sleep 0.5; kill -HUP $!; wait $!"
     command = ["sh", "-c", f'nohup "$@" {words}', "sh", *SMALTI, "library", "scan"]

@@ -3,7 +3,7 @@
 Run as ``python -m bench forecast [--raw]``; needs ../shared/data. Every mosaic is made in a process
 of its own with one job and one thread of BLAS, from a library that is indexed, as it is after a
 dry run. Linux only, by its resource counts. ``--raw`` prints what each phase took, to fit
-the constants of `smalti.plan` to.
+the constants of `smalti.effort` to.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from smalti import Jigsaw, Photomosaic, make_mosaic
 from smalti.core.progress import Step
 from smalti.forecast import forecast
 from smalti.jigsaw_forecast import forecast_jigsaw
-from smalti.request import Request, from_json, to_json
+from smalti.request import SOLVERS, Request, from_json, to_json
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 PAGE = Path(__file__).parent.parent / "docs" / "bench-forecast.md"
@@ -46,6 +46,16 @@ INSTANCES: list[tuple[str, str, dict[str, Any]]] = [
     ("coffee", "files", {"output": "m.jpg", "cells": 300, "tile_px": 200}),
     ("astronaut", "files", {"output": "m.tif", "cells": 350, "tile_px": 40}),
     ("panda", "16000", {"output": "m.jpg", "cells": 900, "detail": 18}),  # by short lists
+]
+
+# How the same mosaic is made by every heuristic, and with copies apart.
+SOLVED: list[dict[str, Any]] = [
+    *({"solver": name} for name in SOLVERS if name not in ("exact", "nearest-random")),
+    {"spacing": 6, "max_uses": 3},
+    {"spacing": 6, "repeats": "free"},
+]
+INSTANCES += [
+    ("coffee", "4000", {"output": "m.jpg", "cells": 2000, "tile_px": 16, **how}) for how in SOLVED
 ]
 
 # Target, and how a jigsaw of 1,300 shapes is made of it.
@@ -190,7 +200,10 @@ def _cpu_of_children() -> float:
 def _line(row: dict[str, Any]) -> str:
     ahead, made = row["forecast"], row["make"]
     ending = Path(row["output"]).suffix
-    known = ("photos", "deform", "candidates", "reuse")
+    known = (
+        *("photos", "solver", "repeats", "max_uses", "spacing", "detail"),
+        *("deform", "candidates", "reuse"),
+    )
     named = [
         f"{row[name]}" if name == "photos" else f"{name} {row[name]}"
         for name in known

@@ -36,6 +36,8 @@ class Spaced:
         Least distance of two copies, in cells; None if no photo has two.
     violations : int
         Cells still nearer to a copy than asked.
+    compared : int
+        Cells that all photos were compared with, each time counted.
     gap : float
         How far the total lies above the lower bound, relative to it.
     """
@@ -45,6 +47,7 @@ class Spaced:
     cost: NDArray[np.float64]
     spacing: int | None
     violations: int
+    compared: int
     gap: float
 
     @property
@@ -162,8 +165,10 @@ def spread(
         return np.inf
 
     size = max(1, _BLOCK_BYTES // (8 * count * photos.shape[1]))
+    compared = 0
     for turn in range(_PASSES):
         bad = np.array([c for c in np.flatnonzero(free).tolist() if crowded(c)], np.intp)
+        compared += len(bad)
         moved, take = False, min(_CANDIDATES << turn, count)
         for start in range(0, len(bad), size):
             text = f"moving {len(bad)} copies apart"
@@ -193,7 +198,7 @@ def spread(
     cost, variant = _laid(kind, cells, photos, photo, weights)
     excess = max(0.0, float(cost.sum()) - lower_bound)
     gap = excess / lower_bound if lower_bound > 0 else excess
-    return Spaced(photo, variant, cost, least_distance(kin, boxes), violations, gap)
+    return Spaced(photo, variant, cost, least_distance(kin, boxes), violations, compared, gap)
 
 
 @njit(cache=True)

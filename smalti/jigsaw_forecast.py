@@ -29,7 +29,7 @@ from smalti.jigsaw.shapes import ShapeLibrary, scan_shapes
 from smalti.jigsaw_mosaic import fill_ground, pixels_of, reuse_of
 from smalti.plan import check
 from smalti.request import SHAPE_FORMATS, Jigsaw
-from smalti.resources import Stopwatch, peak_mb, resident_mb
+from smalti.resources import Needs, Stopwatch, peak_mb, resident_mb
 
 _SAMPLE = 100  # tiles of the larger part, at most
 _SHARE = 0.5  # of all tiles, at most
@@ -47,8 +47,8 @@ _GATHERED_MB = 9e-6  # of a pixel of the picture, where a format wants it whole
 _OUTLINE_MB = 1.4e-3  # of a shape's outline in the project
 
 
-@dataclass(frozen=True, slots=True)
-class JigsawForecast:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JigsawForecast(Needs):
     """What a request would make, found without packing it.
 
     Attributes
@@ -56,37 +56,24 @@ class JigsawForecast:
     request : Jigsaw
     tiles, containers : int
         About how many tiles, and exactly how many containers.
-    size : (int, int)
-        Width and height of the picture, px.
     shapes : int
         Usable shapes in the library.
-    memory_mb, disk_mb, seconds : float
-        Estimates; the seconds are those of one core.
+    size, memory_mb, disk_mb, seconds
+        As of `Needs`.
     """
 
     request: Jigsaw
     tiles: int
     containers: int
-    size: tuple[int, int]
     shapes: int
-    memory_mb: float
-    disk_mb: float
-    seconds: float
 
     def report(self) -> dict[str, Any]:
         """Return what ``--dry-run --json`` prints, as plain values."""
-        cm = 2.54 / self.request.dpi
         return {
             "tiles": self.tiles,
             "containers": self.containers,
             "shapes": self.shapes,
-            "width": self.size[0],
-            "height": self.size[1],
-            "width_cm": round(self.size[0] * cm, 1),
-            "height_cm": round(self.size[1] * cm, 1),
-            "memory_mb": round(self.memory_mb),
-            "disk_mb": round(self.disk_mb, 2),
-            "seconds": round(self.seconds, 1),
+            **self.needs(self.request.dpi),
         }
 
 

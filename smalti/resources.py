@@ -1,9 +1,42 @@
-"""What a run has cost so far."""
+"""What a run has cost so far, and what one will."""
 
 import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """How large a picture will be, and what making it takes.
+
+    Attributes
+    ----------
+    size : (int, int)
+        Width and height, px.
+    memory_mb, disk_mb, seconds : float
+        Estimates; the seconds are those of one core.
+    """
+
+    size: tuple[int, int]
+    memory_mb: float
+    disk_mb: float
+    seconds: float
+
+    def needs(self, dpi: float) -> dict[str, Any]:
+        """Return the numbers as they are printed, those of the print too."""
+        width, height = self.size
+        return {
+            "width": width,
+            "height": height,
+            "width_cm": round(width * 2.54 / dpi, 1),
+            "height_cm": round(height * 2.54 / dpi, 1),
+            "memory_mb": round(self.memory_mb),
+            "disk_mb": round(self.disk_mb, 2),
+            "seconds": round(self.seconds, 1),
+        }
 
 
 class Stopwatch:

@@ -102,7 +102,7 @@ def match_short(
     compares photos; what is found does not depend on it.
     """
     none = np.zeros(0, np.intp)
-    bare = describe(_part(plan, none), request, transfer=transfer_of(plan, request, progress))
+    bare = describe(part_of(plan, none), request, transfer=transfer_of(plan, request, progress))
     n, group = len(plan.boxes), plan.limits.group
     weight = np.ones(n) if bare.weight is None else bare.weight
     cells, take, share = np.arange(n), _length(n), 1
@@ -140,7 +140,7 @@ def match_short(
             break
         chosen = np.union1d(chosen, joined)
         del described  # or its rows would lie beside the next
-    part = _part(plan, chosen)
+    part = part_of(plan, chosen)
     thumbs = part.library.thumbs
     thumbs = thumbs if bare.transfer is None else transferred(thumbs, bare.transfer)
     described = replace(described, thumbs=thumbs)
@@ -371,7 +371,7 @@ def _narrowed(plan: Plan, chosen: NDArray[np.intp]) -> tuple[Limits, NDArray[np.
     )
 
 
-def _part(plan: Plan, chosen: NDArray[np.intp]) -> Plan:
+def part_of(plan: Plan, chosen: NDArray[np.intp]) -> Plan:
     """Leave all photos out of a plan but some, given in ascending order."""
     library, (limits, locks) = plan.library, _narrowed(plan, chosen)
     return replace(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from assigning import matrix, problem
 
+from smalti.core.heuristics import costs as costs_module
 from smalti.core.heuristics.block_matching import adjust_intensity, block_matching
 from smalti.core.heuristics.costs import pose
 from smalti.core.heuristics.greedy import greedy
@@ -35,7 +36,12 @@ def test_nearest_in_order_takes_what_is_left(order: str) -> None:
 
 @pytest.mark.parametrize(("top", "k"), [(256, 6), (4, 1), (1, 1)])
 @pytest.mark.parametrize("capacity", [1, 2])
-def test_greedy_is_a_sort_of_all_pairs(capacity: int, top: int, k: int) -> None:
+@pytest.mark.parametrize("room", [0, 1 << 30])
+def test_greedy_is_a_sort_of_all_pairs(
+    monkeypatch: pytest.MonkeyPatch, room: int, capacity: int, top: int, k: int
+) -> None:
+    """Whether there is room for a table of all costs, or not."""
+    monkeypatch.setattr(costs_module, "_TABLE_BYTES", room)
     posed = problem(14, 150, 170, capacity=capacity, top=top, k=k)
     costs = matrix(posed)
     group, used = np.full(150, -1), np.zeros(170, int)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from smalti.core.constraints import check_supply
 from smalti.core.errors import BadInput
 from smalti.core.heuristics.watch import Watch
+from smalti.core.kernel import kernel
 from smalti.core.progress import silent
 
 Rows = NDArray[np.number[Any]]  # float32, or all pixel values as uint8
@@ -143,6 +144,12 @@ def pose(
     return Problem(source, owner, uses, capacity is not None, metric, pictures, columns)
 
 
+def table_bytes(cells: int, groups: int, evaluations: float) -> int:
+    """Bytes of the table that a search of so many evaluations gains by; 0 if it does without."""
+    pairs = cells * groups
+    return 0 if evaluations < _WORTH * pairs or 4 * pairs > _TABLE_BYTES else 4 * pairs
+
+
 def tabulated(problem: Problem, watch: Watch | None = None) -> Problem:
     """Compute all costs beforehand, if a search within its limits gains by it.
 
@@ -159,9 +166,8 @@ def tabulated(problem: Problem, watch: Watch | None = None) -> Problem:
         is not done when the time is over.
     """
     watch = watch or Watch(None, None, silent, "")
-    pairs = problem.cells * problem.groups
-    few = watch.left < _WORTH * pairs
-    if few or 4 * pairs > _TABLE_BYTES or problem.source.table.size:
+    needed = table_bytes(problem.cells, problem.groups, watch.left)
+    if not needed or problem.source.table.size:
         return problem
     table = np.empty((problem.cells, problem.groups), np.float32)
     with watch.interruptible():
@@ -236,7 +242,7 @@ def pair_cost(source: Source, cell: int, group: int) -> np.float32:
     )
 
 
-@njit(cache=True)
+@kernel
 def fill(source: Source, cells: NDArray[np.intp], out: NDArray[np.float32]) -> None:
     """Write the costs of some cells to all groups, (b, groups)."""
     rows, photos, member, first = source.cells, source.photos, source.member, source.first
@@ -246,7 +252,7 @@ def fill(source: Source, cells: NDArray[np.intp], out: NDArray[np.float32]) -> N
             out[row, group] = _least(rows, photos, member, first, metric, cells[row], group)
 
 
-@njit(cache=True)
+@kernel
 def _least(
     cells: Rows,
     photos: Rows,

@@ -5,7 +5,7 @@ from heapq import heapify, heappop, heapreplace
 import numpy as np
 from numpy.typing import NDArray
 
-from smalti.core.heuristics.costs import ROWS, Problem, block
+from smalti.core.heuristics.costs import ROWS, Problem, block, tabulated
 from smalti.core.heuristics.nearest import completed
 from smalti.core.heuristics.search import Found, finish
 from smalti.core.heuristics.watch import Watch
@@ -41,6 +41,7 @@ def greedy(
     watch = Watch(evaluations, time_limit, progress, "laying the best pairs first")
     group = np.full(problem.cells, -1)
     used = np.zeros(problem.groups, np.intp)
+    problem = tabulated(problem, watch)  # the photos wanted by many are looked for again and again
     with watch.interruptible():
         _lay(problem, group, used, watch)
     return finish(problem, completed(problem, group), watch, "greedy")

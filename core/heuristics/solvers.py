@@ -122,7 +122,8 @@ HEURISTICS: dict[str, Heuristic] = {
 }
 """What ``smalti photo --solver`` offers beside the exact one."""
 
-_ENDLESS = ("swaps", "iterative-improvement", "cep")
+ENDLESS = ("swaps", "iterative-improvement", "cep")
+"""Those that would not end by themselves."""
 
 
 def solve(
@@ -152,7 +153,7 @@ def solve(
     """
     if name not in HEURISTICS:
         raise BadInput(f"solver is {name!r}: exact, or one of {', '.join(HEURISTICS)}")
-    endless = name in _ENDLESS and time_limit is None
+    endless = name in ENDLESS and time_limit is None
     limit = EVALUATIONS_PER_CELL * problem.cells if endless else None
     return HEURISTICS[name](
         problem, rng, evaluations=limit, time_limit=time_limit, progress=progress

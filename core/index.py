@@ -21,8 +21,9 @@ from smalti.core.source import Source, stamp
 
 _CHUNK = 16  # files a task: a quarter of a second's work, and what a kill may lose
 _SENT = 40  # files a task of an executor: half a second's, for a cluster takes 5 ms a task
-_CHUNK_S = 8.0  # after which the worker of a task is given up, and its files read one by one
-_FILE_S = 20.0  # after which one file's is
+# In both a worker that has just started gets ready, which takes 3 s, and more on a busy machine.
+_CHUNK_S = 11.0  # after which the worker of a task is given up, and its files read one by one
+_FILE_S = 17.0  # after which one file's is
 _ENOUGH_S = 2.0  # after which a task leaves the rest of slow files to others
 _LOCKED_S = 30.0  # that another process may have the index to itself, then it is left alone
 _TELL_S = 0.6  # of that, before it is told
@@ -67,7 +68,7 @@ def looks(
     executor: Executor | None = None,
     progress: Progress = silent,
 ) -> Generator[tuple[int, Look], None, None]:
-    """Yield number and look of every source: first the known, then the read.
+    """Yield number and look of every source: first the known, then the read, in mixed order.
 
     Parameters
     ----------

@@ -52,8 +52,8 @@ class JigsawCanvas(Canvas[JigsawState]):
         if state.answer is not None and state.at is None and not state.laying:
             self._patch(state)
         else:
-            self._answer = None
             self._tiles(state)
+            self._answer = None
 
     def _patch(self, state: JigsawState) -> None:
         """Lay what the engine has drawn over the kept pictures."""
@@ -76,21 +76,26 @@ class JigsawCanvas(Canvas[JigsawState]):
 
     def _tiles(self, state: JigsawState) -> None:
         """Draw the tiles that have come, and again what lay about those that are gone."""
+        answer = state.answer
+        art = {p.pose: p.contour for p in answer.placements} if answer else {}
         present = {id(p): p for p in shown(state)}
-        drawn = self._drawn or {}
-        gone = [p for key, p in drawn.items() if key not in present]
-        if self._drawn is None:
-            for kept in self.levels:
-                emptied(kept)
-            self.changes += 1
+        if answer is not None and answer is self._answer:  # all its tiles are there to be seen
+            drawn = {key: p for key, p in present.items() if _is_drawn(p, art)}
+            stay = {p.pose for p in drawn.values()}
+            gone = [p for p in answer.placements if p.pose not in stay]
+        else:
+            drawn = self._drawn or {}
+            gone = [p for key, p in drawn.items() if key not in present]
+            if self._drawn is None:
+                for kept in self.levels:
+                    emptied(kept)
+                self.changes += 1
         old = tuple(p for key, p in present.items() if key in drawn)
         new = [p for key, p in present.items() if key not in drawn]
         self._drawn = present
         if not (gone or new):
             return
         self.changes += 1
-        answer = state.answer
-        art = {p.pose: p.contour for p in answer.placements} if answer else {}
         low, high = boxes(old if gone else ())
         for spot in [gone] if len(gone) > _GONE else [[placement] for placement in gone]:
             contours = np.concatenate([placement.contour for placement in spot])
@@ -233,7 +238,7 @@ def _laid(
     art: dict[Pose, NDArray[np.float64]],
 ) -> None:
     """Draw tiles within the clip: those of the art as the engine has drawn them, others flat."""
-    same = [p for p in tiles if p.pose in art and np.array_equal(p.contour, art[p.pose])]
+    same = [p for p in tiles if _is_drawn(p, art)]
     if same and state.answer is not None:
         _art(state.answer, [p.contour for p in same], kept)
     done = {id(p) for p in same}
@@ -244,6 +249,12 @@ def _laid(
         points = placement.contour * kept.scale
         pygame.draw.polygon(kept.tiles, colour, points)
         pygame.draw.aalines(kept.tiles, tuple(max(0, c - 45) for c in colour), True, points)
+
+
+def _is_drawn(placement: Placement, art: dict[Pose, NDArray[np.float64]]) -> bool:
+    """Whether a tile lies exactly as one that the engine has drawn."""
+    contour = art.get(placement.pose)
+    return contour is not None and np.array_equal(placement.contour, contour)
 
 
 def _art(answer: Answer, contours: list[NDArray[np.float64]], kept: Kept) -> None:

@@ -30,6 +30,8 @@ class Step:
     made : object
         The newest of what is made, for who wants to watch: see the function that
         reports the step.
+    left : float, optional
+        Seconds it still takes by a forecast, where units in all are unknown.
     """
 
     phase: str
@@ -37,6 +39,7 @@ class Step:
     total: int
     text: str = ""
     made: object = None
+    left: float | None = None
 
 
 Progress = Callable[[Step], None]

@@ -40,7 +40,9 @@ class Remaining:
         float or None
             None as long as too little is known.
         """
-        if done < self._done or self._done < 0:  # begun, or begun anew
+        if self._done < 0:
+            self._begin = now
+        elif done < self._done:  # begun anew
             self._begin, self._left = now, None
             self._news.clear()
         elif done > self._done:
@@ -52,9 +54,9 @@ class Remaining:
         while len(self._news) > 2 and self._news[1][0] <= self._news[-1][0] - window:
             self._news.popleft()
         estimate = self._estimate(done, total, now)
-        if estimate is None:
-            return self._counted_down(now)
         left = self._counted_down(now)
+        if estimate is None:
+            return None if left == 0 and not total else left  # it takes longer than foretold
         if left is None or done >= total:
             self._left = estimate
         else:
@@ -62,6 +64,10 @@ class Remaining:
             self._left = left + min(1.0, share) * (estimate - left)
         self._at = now
         return self._left
+
+    def foretold(self, seconds: float, now: float) -> None:
+        """Take over a forecast, to be counted down until news say more."""
+        self._left, self._at = seconds, now
 
     def _estimate(self, done: int, total: int, now: float) -> float | None:
         """Say how long the rest takes at the rate of late; None while that is not sure."""

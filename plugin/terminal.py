@@ -137,11 +137,11 @@ def _bars(stream: TextIO) -> Iterator[Progress]:
         Left(),
     ]
     tasks: dict[str, Any] = {}
-    current = ""
+    current, remaining = "", Remaining()
     with Bars(*columns, console=Console(file=stream)) as bars:
 
         def progress(step: Step) -> None:
-            nonlocal current
+            nonlocal current, remaining
             what = step.text or step.phase
             if what != current:
                 for task in tasks.values():  # one thing ends where the next begins
@@ -149,8 +149,11 @@ def _bars(stream: TextIO) -> Iterator[Progress]:
                     bars.update(task, completed=bars.tasks[task].total, remaining=None)
                 if what not in tasks:
                     tasks[what] = bars.add_task(what, total=None, remaining=None)
-                bars.update(tasks[what], remaining=Remaining())
+                remaining = Remaining()
+                bars.update(tasks[what], remaining=remaining)
                 current = what
+            if step.left is not None:
+                remaining.foretold(step.left, time.monotonic())
             bars.update(tasks[what], completed=step.done, total=step.total or None)
 
         yield progress
@@ -168,7 +171,7 @@ def _lines(stream: TextIO) -> Progress:
         what, now = step.text or step.phase, time.monotonic()
         if what != current:
             current, due, remaining = what, now + _SLOW_S, Remaining()
-        left = remaining(step.done, step.total, now)
+        left = remaining(step.done, step.total, now) if step.left is None else step.left
         if now >= due and (step.done < step.total or not step.total):
             due = now + _LINE_S
             share = f" {step.done:,} of {step.total:,}" if step.total else " ..."

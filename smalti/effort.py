@@ -5,11 +5,14 @@ forecast`` checks.
 """
 
 import math
+import time
+from dataclasses import replace
 from typing import NamedTuple
 
 from smalti.core.features import variants
 from smalti.core.heuristics.costs import table_bytes
 from smalti.core.heuristics.solvers import ENDLESS, EVALUATIONS_PER_CELL
+from smalti.core.progress import Progress, Step
 from smalti.core.source import is_tile
 from smalti.plan import Plan
 from smalti.request import Photomosaic
@@ -114,6 +117,20 @@ def matching_mb(plan: Plan, request: Photomosaic) -> float:
     if not is_large(plan, request):
         return photo_mb * photos + solving
     return LISTS / 1e6 + _COPIES * photo_mb * _joining(plan) + solving
+
+
+def foretelling(plan: Plan, request: Photomosaic, progress: Progress) -> Progress:
+    """Pass on steps; those of the exact solver, whose rounds nobody knows, with a forecast."""
+    if _is_heuristic(request):
+        return progress
+    begin, seconds = time.monotonic(), _exact_s(plan, request)
+
+    def told(step: Step) -> None:
+        left = begin + seconds - time.monotonic()
+        known = step.phase != "assign" or step.total > 0 or left <= 0
+        progress(step if known else replace(step, left=left))
+
+    return told
 
 
 def _exact_s(plan: Plan, request: Photomosaic) -> float:

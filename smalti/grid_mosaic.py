@@ -28,6 +28,7 @@ from smalti.core.quality import Quality, measure, usage
 from smalti.core.render import Layout, band_rows, bands, decodes
 from smalti.core.source import Skipped, label
 from smalti.core.writers import check_output, write_picture
+from smalti.effort import foretelling
 from smalti.grid_project import GridProject, grid_text
 from smalti.matching import Described, describe, match
 from smalti.plan import Plan, canvas_px, make_plan, target_file
@@ -180,7 +181,7 @@ def make_photomosaic(
     else:
         described = describe(plan, request, progress)
         lap("features")
-        laid, spaced = match(plan, request, described, progress)
+        laid, spaced = match(plan, request, described, foretelling(plan, request, progress))
     lap("assign")
 
     library = plan.library

@@ -7,6 +7,7 @@ import pytest
 
 from bench.forecast import DATA, INSTANCES, prepare, trial
 from smalti import Photomosaic, make_mosaic
+from smalti.core.progress import Step
 from smalti.forecast import forecast
 
 NEAR = 0.3
@@ -67,6 +68,18 @@ def test_every_solver_has_its_own_time() -> None:
     assert seconds(solver="swaps", time_limit=60.0) > 60
     assert seconds(spacing=8) > seconds() + 0.5
     assert seconds(spacing=8, repeats="free") > seconds(repeats="free") + 1
+
+
+def test_the_exact_solver_says_how_long_it_still_takes(tmp_path: Path) -> None:
+    steps: list[Step] = []
+    for solver in ("exact", "greedy"):
+        steps.clear()
+        request = Photomosaic(target="@demo", photos=("@demo",), cells=400, solver=solver)
+        make_mosaic(replace(request, output=str(tmp_path / "m.png")), progress=steps.append)
+        left = [s.left for s in steps if s.left is not None]
+        assert bool(left) == (solver == "exact")
+        assert left == sorted(left, reverse=True)
+        assert all(s.phase == "assign" and not s.total for s in steps if s.left is not None)
 
 
 def test_photos_that_are_asked_for_need_no_room_in_the_small_part() -> None:

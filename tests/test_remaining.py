@@ -135,3 +135,13 @@ def test_it_is_spelled_for_people() -> None:
     assert [spelled(s) for s in (0, 42.4, 61, 3671)] == [
         *("0:00 left", "0:42 left", "1:01 left", "1:01:11 left"),
     ]
+
+
+def test_a_forecast_is_counted_down_until_news_say_more() -> None:
+    remaining = Remaining()
+    assert remaining(0, 0, 0.0) is None
+    remaining.foretold(8, 0.0)
+    assert remaining(0, 0, 3.0) == 5
+    assert remaining(0, 0, 8.5) is None, "longer than foretold: nobody knows"
+    said = [remaining(10 * k, 400, 9 + 0.1 * k) for k in range(40)]
+    assert said[-1] == pytest.approx(0.1, abs=0.3)

@@ -70,3 +70,20 @@ def test_what_goes_on_after_something_else_has_its_time_left_again(
             assert screen.shows(f"{done}/40")
             now += 1
         assert comes(lambda: bool(screen.left()))
+
+
+def test_a_forecast_is_shown_where_steps_do_not_tell(screen: Screen) -> None:
+    with terminal.shown(False, screen) as progress:
+        progress(Step("assign", 0, 0, "solving", left=65.4))
+        assert screen.shows("1:05 left")
+
+
+def test_a_forecast_is_in_the_lines_of_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(terminal, "time", SimpleNamespace(monotonic=lambda: now))
+    lines = io.StringIO()
+    with terminal.shown(False, lines) as progress:
+        for left in (67.0, 65.0):
+            progress(Step("assign", 0, 0, "solving", left=left))
+            now += 2
+    assert lines.getvalue() == "solving ..., 1:05 left\n"

@@ -14,6 +14,7 @@ from concurrent.futures import CancelledError, Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from functools import partial
+from multiprocessing.context import SpawnContext
 from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -221,13 +222,27 @@ def _do(work: bytes) -> bytes:
 
 
 def _new_pool(jobs: int, memory: int) -> "ProcessPool":
-    import multiprocessing
-
     from pebble import ProcessPool
 
-    # A forked copy of a process with threads may hang; a spawned one is the same everywhere.
-    context = multiprocessing.get_context("spawn")
-    return ProcessPool(jobs, initializer=_serve, initargs=(memory,), context=context)
+    return ProcessPool(jobs, initializer=_serve, initargs=(memory,), context=_Spawning())
+
+
+class _Spawning(SpawnContext):
+    """Starts processes anew, as on every system: a forked copy of one with threads may hang.
+
+    It keeps the locks it makes. pebble lets go of them before it ends its workers, and one
+    that has hardly begun, and looks for them by their names, would tell at length of their loss.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._locks: list[Any] = []
+
+    def RLock(self) -> Any:
+        """Make a lock."""
+        lock = super().RLock()
+        self._locks.append(lock)
+        return lock
 
 
 @contextmanager

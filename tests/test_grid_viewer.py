@@ -12,7 +12,7 @@ from PIL import Image
 
 os.environ["SDL_VIDEODRIVER"] = "dummy"
 from conftest import soft_picture
-from viewing import play, told
+from viewing import crashed, play, told
 
 from smalti.plugin.viewer.engine import Engine
 from smalti.plugin.viewer.event import (
@@ -397,15 +397,7 @@ def test_what_was_done_by_hand_is_done_again_after_a_crash(
     engine, state = alone
     for keys in ([Key("x"), Key("right"), Key("x")], [Key("l")], [Key("f")], [Key("ctrl+z")]):
         state = wished(replace(state, selected=max(state.selected, 3)), engine, *keys)
-    engine._process.kill()
-    broken = told(state, engine, Said)
-    engine.restart()
-    again, wishes = play(broken, Key("r"))
-    for wish in wishes:
-        engine.ask(wish)
-    answers = 0
-    while again.running or not answers:
-        again, answers = told(again, engine, GridAnswer), answers + 1
+    again, answers = crashed(state, engine, GridAnswer)
     assert answers == 3  # made, swapped, let go
     assert again.answer is not None
     assert state.answer is not None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from viewing import PATIENCE_S, across, play, told
+from viewing import PATIENCE_S, across, crashed, play, told
 
 from smalti.core.errors import BadInput
 from smalti.core.progress import Step
@@ -237,15 +237,7 @@ def test_what_was_done_by_hand_is_done_again_after_a_crash(
             state, (wish,) = play(state, *by_hand)
             engine.ask(wish)
             state = told(state, engine, Answer)
-        engine._process.kill()
-        broken = told(state, engine, Said)
-        engine.restart()
-        again, wishes = play(broken, Key("r"))
-        for wish in wishes:
-            engine.ask(wish)
-        answers = 0
-        while again.running or not answers:
-            again, answers = told(again, engine, Answer), answers + 1
+        again, answers = crashed(state, engine, Answer)
         assert answers == 4  # made, taken away, locked, cut
         assert [p.pose for p in again.placements] == [p.pose for p in state.placements]
         assert again.answer is not None

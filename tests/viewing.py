@@ -8,7 +8,7 @@ import pygame
 from numpy.typing import NDArray
 
 from smalti.plugin.viewer.engine import Engine
-from smalti.plugin.viewer.event import Event, Pointer, Told, Wish
+from smalti.plugin.viewer.event import Event, Key, Pointer, Said, Told, Wish
 from smalti.plugin.viewer.jigsaw_canvas import JigsawCanvas
 from smalti.plugin.viewer.jigsaw_state import JigsawState
 from smalti.plugin.viewer.kinds import State, after
@@ -41,6 +41,20 @@ def told(state: S, engine: Engine, until: type[object]) -> S:
                 return state
         time.sleep(0.01)
     raise AssertionError(f"the engine has nothing to say: {state.said}")
+
+
+def crashed(state: S, engine: Engine, answer: type[object]) -> tuple[S, int]:
+    """Lose the engine and begin again until all is done; count the answers."""
+    engine._process.kill()
+    broken = told(state, engine, Said)
+    engine.restart()
+    again, wishes = play(broken, Key("r"))
+    for wish in wishes:
+        engine.ask(wish)
+    answers = 0
+    while again.running or not answers:
+        again, answers = told(again, engine, answer), answers + 1
+    return again, answers
 
 
 def across(state: JigsawState) -> list[Event]:

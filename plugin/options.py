@@ -1,11 +1,13 @@
 """What several commands share: options, and how a job is run."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from smalti.plugin.cluster import Cluster
 
 EXIT_CODES = "Exit codes: 0 ok, 1 failed, 2 bad input, 130 cancelled."
 
@@ -125,7 +127,7 @@ def run_job(
     with shown(quiet) as show, _on(cluster, count) if cluster else workers(count) as executor:
 
         def show_or_notice(step: Step) -> None:
-            notice = getattr(executor, "notice", "")
+            notice = executor.notice if executor else ""
             show(Step(step.phase, 0, 0, notice) if notice else step)
 
         return run(
@@ -135,7 +137,7 @@ def run_job(
         )
 
 
-def _on(address: str, jobs: int) -> AbstractContextManager[Executor]:
+def _on(address: str, jobs: int) -> AbstractContextManager["Cluster"]:
     from smalti.plugin.cluster import cluster
 
     return cluster(address, jobs)

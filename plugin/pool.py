@@ -62,7 +62,14 @@ class Pool(Executor):
     memory : int, optional
         Bytes of address space that one may take; its share of the machine's memory
         without. Only POSIX systems keep to it, and macOS does not.
+
+    Attributes
+    ----------
+    notice : str
+        What keeps all work from going on, for people: nothing, since lost processes are replaced.
     """
+
+    notice = ""
 
     def __init__(self, jobs: int, memory: int | None = None) -> None:
         self.workers = jobs

@@ -25,6 +25,7 @@ from smalti.core.writers import write_picture
 
 TILE = 50  # px
 CELL = 32  # px, of a photo in the sheet
+SHEET_ROWS = 16  # of its photos: all of them would take more memory than the writers do
 STREAMING = (".png", ".jpg", ".tif", ".dzi")
 
 
@@ -86,8 +87,9 @@ def _plain(size: tuple[int, int], out: Path) -> None:
 def bands(size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
     """Draw the photos of the demonstration sheet at random, a row of tiles at a time."""
     with Image.open(str(files("smalti.assets") / "tiles.jpg")) as sheet:
-        across, down = (side // CELL for side in sheet.size)
-        pixels = np.asarray(sheet.resize((across * TILE, down * TILE)))
+        across, down = sheet.width // CELL, SHEET_ROWS
+        part = sheet.crop((0, 0, across * CELL, down * CELL))
+        pixels = np.asarray(part.resize((across * TILE, down * TILE)))
     photos = pixels.reshape(down, TILE, across, TILE, 3).swapaxes(1, 2).reshape(-1, TILE, TILE, 3)
     rng = np.random.default_rng(1)
     width, height = size

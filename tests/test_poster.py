@@ -12,6 +12,9 @@ from smalti.jigsaw_project import JigsawProject
 from smalti.mosaic import open_project
 
 LIMIT = 500  # MB resident
+# Seconds of the best known way over those of libvips alone, where libvips is not the best: its
+# TIFF is pyramidal, and tifffile writes a plain one (3.3 s of its 13.9).
+BEST = {".tif": 3.3 / 13.9}
 ROOT = Path(__file__).parent.parent
 
 
@@ -29,7 +32,7 @@ def test_a_poster_of_600_megapixels(ending: str, tmp_path: Path) -> None:
         for line in run.stdout.splitlines()[-2:]
     )
     assert ours[2] <= LIMIT
-    assert ours[0] <= 1.5 * plain[0]
+    assert ours[0] <= 1.5 * plain[0] * BEST.get(ending, 1)
 
 
 RENDER = """

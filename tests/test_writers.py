@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pyvips
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -136,10 +137,12 @@ def test_a_second_writing_replaces_the_first(tmp_path: Path, ending: str) -> Non
 
 
 @pytest.mark.parametrize("error", [Cancelled(), KeyboardInterrupt(), BadInput("x"), OSError("x")])
+@pytest.mark.parametrize("decoded", [0, 10**9])
 @pytest.mark.parametrize("ending", WRITTEN)
 def test_an_error_in_the_bands_comes_out_as_itself(
-    tmp_path: Path, ending: str, error: BaseException
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, decoded: int, error: BaseException
 ) -> None:
+    monkeypatch.setattr(writers, "_DECODED", decoded)
     out = tmp_path / f"a{ending}"
     write_picture(cut(scene()), SIZE, out, dpi=300)
     before = contents(tmp_path)
@@ -156,8 +159,12 @@ def test_an_error_in_the_bands_comes_out_as_itself(
 
 
 @pytest.mark.parametrize("ending", WRITTEN)
+@pytest.mark.parametrize("decoded", [0, 10**9])
 @pytest.mark.parametrize("rows", [400, 402])
-def test_bands_must_add_up(tmp_path: Path, ending: str, rows: int) -> None:
+def test_bands_must_add_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, decoded: int, rows: int
+) -> None:
+    monkeypatch.setattr(writers, "_DECODED", decoded)
     with pytest.raises(ValueError, match="in a picture of 401"):
         write_picture(cut(scene((600, rows))), SIZE, tmp_path / f"a{ending}", dpi=300)
     assert not list(tmp_path.iterdir())
@@ -177,12 +184,15 @@ def test_ctrl_c_while_libvips_works_alone(tmp_path: Path) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "smalti-libvips"]
 
 
+@pytest.mark.parametrize("decoded", [0, 10**9])
 @pytest.mark.parametrize("ending", WRITTEN)
-def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, ending: str) -> None:
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, ending: str, decoded: int) -> None:
     script = f"""
 import resource, numpy as np
 from pathlib import Path
+from smalti.core import writers
 from smalti.core.writers import write_picture
+writers._DECODED = {decoded}
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 pixels = np.random.default_rng(1).integers(0, 256, (600, 500, 3), np.uint8)
 write_picture([pixels], (500, 600), Path({str(tmp_path / f"a{ending}")!r}), dpi=300)
@@ -217,6 +227,41 @@ def test_a_poster_is_read_back_by_its_end(
 ) -> None:
     monkeypatch.setattr(writers, "_DECODED", 0)
     write_picture(cut(scene()), SIZE, tmp_path / f"a{ending}", dpi=300)
+
+
+@pytest.mark.parametrize("size", [(600, 401), (1, 1), (3, 50), (2000, 16)])
+def test_a_tiff_of_a_poster_is_its_pixels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(writers, "_DECODED", 0)
+    out, pixels = tmp_path / "a.tif", scene(size)
+    write_picture(cut(pixels), size, out, dpi=150.5)
+    with Image.open(out) as picture:
+        assert picture.info["dpi"] == pytest.approx((150.5, 150.5))
+        np.testing.assert_array_equal(np.asarray(picture), pixels)
+    image = pyvips.Image.new_from_file(str(out))
+    np.testing.assert_array_equal(image.numpy(), pixels)
+    assert image.get("xres") == pytest.approx(150.5 / 25.4)
+    write_picture(cut(pixels, 7), size, tmp_path / "other-bands.tif", dpi=150.5)
+    assert (tmp_path / "other-bands.tif").read_bytes() == out.read_bytes()
+
+
+def test_a_tiff_beyond_4_gib_is_a_bigtiff(tmp_path: Path) -> None:
+    """Its pixels are never written: the bands end at once, after its header."""
+    headers: list[bytes] = []
+
+    def none() -> Iterator[NDArray[np.uint8]]:
+        for path in tmp_path.iterdir():
+            with path.open("rb") as file:
+                headers.append(file.read(4))
+        raise Cancelled
+        yield
+
+    for size in ((30_000, 40_000), (40_000, 40_000)):
+        with pytest.raises(Cancelled):
+            write_picture(none(), size, tmp_path / "a.tif", dpi=300)
+    assert headers == [b"II*\0", b"II+\0"]
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,12 @@
 
 import os
 import platform
+import re
 import shutil
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from typing import NamedTuple
 from smalti.core.errors import SmaltiError, printable
 
 _LOW_DISK_GB = 2.0
+_WORKER_S = 30.0  # for one to start
 _THREADS = (
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -21,6 +23,10 @@ _THREADS = (
     "NUMBA_NUM_THREADS",
     "VIPS_CONCURRENCY",
 )
+
+
+_MODULES = {"scikit-image": "skimage", "pillow": "PIL", "pyvips-binary": "_libvips"}
+_PYGAME = "pygame-ce"
 
 
 class Finding(NamedTuple):
@@ -34,7 +40,7 @@ class Finding(NamedTuple):
 def examine() -> list[Finding]:
     """Examine every dependency; a failing check is a finding, never an error."""
     checks: list[Callable[[], Iterator[Finding]]] = [
-        *(_system, _packages, _pygame, _codecs, _threads, _index, _disk, _editors),
+        *(_system, _packages, _pygame, _codecs, _threads, _workers, _index, _disk, _editors),
     ]
     findings: list[Finding] = []
     for check in checks:
@@ -67,17 +73,11 @@ def _cores(there: int, usable: int) -> tuple[bool, str]:
 def _packages() -> Iterator[Finding]:
     from importlib import import_module, metadata
 
-    for module, package in (
-        ("numpy", "numpy"),
-        ("scipy", "scipy"),
-        ("skimage", "scikit-image"),
-        ("shapely", "shapely"),
-        ("numba", "numba"),
-        ("PIL", "pillow"),
-        ("pillow_heif", "pillow-heif"),
-        ("pyvips", "pyvips"),
-        ("rich", "rich"),
-    ):
+    for requirement in metadata.requires("smalti") or ():
+        package = re.split(r"[^\w.-]", requirement)[0]
+        if "extra ==" in requirement or package == _PYGAME:  # that is looked at by itself
+            continue
+        module = _MODULES.get(package, package.replace("-", "_"))
         try:
             import_module(module)
             yield Finding(package, True, metadata.version(package))
@@ -87,15 +87,15 @@ def _packages() -> Iterator[Finding]:
 
 def _pygame() -> Iterator[Finding]:
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # it would greet on stdout
-    again = "pip install --force-reinstall pygame-ce"
+    again = f"pip install --force-reinstall {_PYGAME}"
     try:
         import pygame
     except ImportError as error:
-        yield Finding("pygame-ce", False, f"{error}; try: {again}")
+        yield Finding(_PYGAME, False, f"{error}; try: {again}")
         return
     ce = bool(getattr(pygame, "IS_CE", False))
     mend = f"; the older pygame is in its place: pip uninstall pygame, then {again}"
-    yield Finding("pygame-ce", ce, pygame.version.ver + ("" if ce else mend))
+    yield Finding(_PYGAME, ce, pygame.version.ver + ("" if ce else mend))
 
 
 def _codecs() -> Iterator[Finding]:
@@ -138,6 +138,24 @@ def _oversubscribed(
         return False, f"{', '.join(many)} ask for more than {cores} cores: unset them"
     told = ", ".join(f"{name}={printable(value)}" for name, value in asked.items())
     return True, told or f"BLAS, OpenMP and libvips as many as cores ({cores})"
+
+
+def _workers() -> Iterator[Finding]:
+    """Start one: there are systems that let no process share a lock, or start another."""
+    from smalti.plugin.pool import THREADS, Pool
+
+    with Pool(1) as pool:
+        told = pool.submit(_environment, THREADS).result(_WORKER_S)
+    more = [name for name, value in told.items() if value != "1"]
+    yield Finding(
+        "workers",
+        not more,
+        f"{', '.join(more)} of a worker are not 1" if more else "start, with one thread each",
+    )
+
+
+def _environment(names: Sequence[str]) -> dict[str, str]:
+    return {name: os.environ.get(name, "") for name in names}
 
 
 def _index() -> Iterator[Finding]:

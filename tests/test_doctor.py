@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import sqlite3
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +15,8 @@ import pytest
 from smalti.core.library import default_index, scan
 from smalti.plugin import doctor
 from smalti.plugin.doctor import Finding, examine
+
+ROOT = Path(__file__).parent.parent
 
 
 def found(what: str) -> Finding:
@@ -38,6 +42,22 @@ def test_a_sound_system_has_nothing_to_mend() -> None:
         assert finding.found
         assert finding.found.isprintable()
         assert finding.fine or "disk" in finding.what, finding
+
+
+def test_all_that_smalti_needs_is_looked_at() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {re.split("[<>=]", requirement)[0] for requirement in project["dependencies"]}
+    assert needed <= {finding.what for finding in examine()}
+
+
+def test_a_worker_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found("workers") == Finding("workers", True, "start, with one thread each")
+
+    def refuse(*_: object) -> None:
+        raise OSError("no semaphores here")
+
+    monkeypatch.setattr("smalti.plugin.pool.Pool.submit", refuse)
+    assert found("workers") == Finding("workers", False, "failed: no semaphores here")
 
 
 def test_an_index_is_looked_into(folder_of_photos: Path) -> None:

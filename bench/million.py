@@ -26,7 +26,8 @@ from smalti.core import library
 from smalti.core.index import Look, _Index
 from smalti.core.library import THUMB, scan
 from smalti.core.picture import MAX_PIXELS
-from smalti.core.source import Source, stamp
+from smalti.core.source import Source
+from smalti.core.stamp import stamp
 from smalti.core.twins import fingerprints
 from smalti.mosaic import make_mosaic
 from smalti.request import Photomosaic

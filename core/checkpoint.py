@@ -15,7 +15,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from smalti.core.source import Source, stamp
+from smalti.core.source import Source
+from smalti.core.stamp import stamp
 
 Bands = Iterator[NDArray[np.uint8]]
 

@@ -17,7 +17,8 @@ import PIL
 
 from smalti.core.errors import UnusablePicture, WorkerLost, printable
 from smalti.core.progress import Progress, Step, each_result, silent
-from smalti.core.source import Source, stamp
+from smalti.core.source import Source
+from smalti.core.stamp import stamp
 
 _CHUNK = 16  # files a task: a quarter of a second's work, and what a kill may lose
 _SENT = 40  # files a task of an executor: half a second's, for a cluster takes 5 ms a task

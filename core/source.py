@@ -1,13 +1,10 @@
 """Where photos are: folders, files, globs, zip archives, sheets and arrays."""
 
 import fnmatch
-import math
 import os
 import re
-import stat
-import zipfile
 from collections.abc import Iterator, Sequence
-from functools import cache, lru_cache, partial
+from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -15,8 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from smalti.core.archive import names_in, unpack
 from smalti.core.errors import BadInput, UnusablePicture, printable
 from smalti.core.picture import MAX_PIXELS, RAW, Picture, read_picture
+from smalti.core.sheet import CELL, tiles_in
 
 ACCEPTED = (
     "a folder, a picture, a glob such as 'trip/**/*.jpg', a .zip, "
@@ -28,13 +27,8 @@ _EXTENSIONS = RAW.union(
     ".jpg .jpeg .jpe .jfif .mpo .png .apng .gif .webp .bmp .dib .tif .tiff .ppm .pgm .pbm .pnm "
     ".tga .jp2 .j2k .jpx .jpf .avif .avifs .heic .heics .heif .heifs .hif .jxl .svg".split()
 )
-_CELL = re.compile(r"([1-9]\d{0,8})(?:x([1-9]\d{0,8}))?")
-_TILE_PART = re.compile(rf"(?:{_CELL.pattern}:)?\d{{1,9}}")
+_TILE_PART = re.compile(rf"(?:{CELL.pattern}:)?\d{{1,9}}")
 _DEMO_CELL = "32"  # px a side, of the sheet in assets
-
-_MEMBER_LIMIT = 1_000_000_000  # bytes one member of an archive may unpack to
-_RATIO_LIMIT = 200  # no photo packs better; from _RATIO_FROM bytes on it is a trap
-_RATIO_FROM = 50_000_000
 
 
 class Source(NamedTuple):
@@ -186,7 +180,7 @@ def _expand_one(photo: str, skipped: list[Skipped]) -> Iterator[Source]:
     sheet, _, cell = path.rpartition("#")
     if os.path.lexists(path):
         yield from _expand_path(path, skipped)
-    elif _CELL.fullmatch(cell) and os.path.isfile(sheet):
+    elif CELL.fullmatch(cell) and os.path.isfile(sheet):
         yield from _tiles_of(os.path.abspath(sheet), cell)
     else:
         for match in _matches(path):
@@ -241,7 +235,7 @@ def _walk(top: str, skipped: list[Skipped]) -> Iterator[Source]:
 
 def _members_of(file: str) -> Iterator[Source]:
     try:
-        names = sorted(set(_archive(file, *stamp(file), os.getpid()).namelist()))
+        names = names_in(file)
     except Exception as error:  # a broken archive is met with all sorts
         raise BadInput(f"cannot open {printable(file)}: {error}; a .zip of pictures?") from error
     for name in names:
@@ -255,7 +249,7 @@ def _members_of(file: str) -> Iterator[Source]:
 
 def _tiles_of(file: str, cell: str) -> Iterator[Source]:
     prefix = cell and cell + ":"
-    for k in range(len(_tiles(file, cell, *stamp(file)))):
+    for k in range(len(tiles_in(file, cell))):
         yield Source(file, f"{prefix}{k}")
 
 
@@ -303,7 +297,7 @@ def open_source(
         return read(source.file)
     name = full_name(source)
     try:
-        member = BytesIO(_unpack(source))
+        member = BytesIO(unpack(source.file, source.part))
     except Exception as error:  # zlib, lzma, zipfile and the file system have each their own
         raise UnusablePicture(name, printable(str(error)) or "cut short") from error
     return read(member, name=name)
@@ -324,7 +318,7 @@ def tiles_around(source: Source) -> NDArray[np.uint8]:
     """
     cell = source.part.rpartition(":")[0]
     try:
-        tiles = _tiles(source.file, cell, *stamp(source.file))
+        tiles = tiles_in(source.file, cell)
     except OSError as error:
         raise UnusablePicture(source.file, (error.strerror or "unreadable").lower()) from error
     if _number(source) >= len(tiles):
@@ -334,82 +328,6 @@ def tiles_around(source: Source) -> NDArray[np.uint8]:
 
 def _number(source: Source) -> int:
     return int(source.part.rpartition(":")[2])
-
-
-def stamp(file: str) -> tuple[int, int]:
-    """Tell one state of a file from another: length in bytes, time of change in ns."""
-    status = os.stat(file)
-    return status.st_size, status.st_mtime_ns
-
-
-@lru_cache(maxsize=2)
-def _tiles(file: str, cell: str, length: int, changed_ns: int) -> NDArray[np.uint8]:
-    tiles = _cut(file, cell) if cell else _load(file)
-    tiles.flags.writeable = False
-    return tiles
-
-
-def _cut(file: str, cell: str) -> NDArray[np.uint8]:
-    sheet = read_picture(file).pixels
-    match = _CELL.fullmatch(cell)
-    assert match is not None  # expand() took no other
-    w, h = int(match[1]), int(match[2] or match[1])
-    rows, columns = sheet.shape[0] // h, sheet.shape[1] // w
-    if rows * columns == 0:
-        raise BadInput(f"{printable(file)} is smaller than one cell of {w} x {h} px")
-    cells = sheet[: rows * h, : columns * w].reshape(rows, h, columns, w, 3)
-    return cells.swapaxes(1, 2).reshape(-1, h, w, 3)
-
-
-def _load(file: str) -> NDArray[np.uint8]:
-    try:
-        with _opened(file) as archive:
-            member = archive.getinfo("tiles.npy")
-            _refuse_bomb(member)
-            with archive.open(member) as opened:
-                tiles: NDArray[np.uint8] = np.lib.format.read_array(opened, allow_pickle=False)
-    except UnusablePicture:
-        raise
-    except Exception as error:  # numpy, zipfile and zlib have each their own
-        raise BadInput(_no_tiles(file)) from error
-    if tiles.dtype != np.uint8 or tiles.ndim != 4 or tiles.shape[3] != 3 or not tiles.size:
-        raise BadInput(_no_tiles(file))
-    return tiles
-
-
-def _no_tiles(file: str) -> str:
-    return (
-        f"cannot use {printable(file)}: give an .npz whose key 'tiles' is "
-        "an array of shape (n, height, width, 3) and type uint8"
-    )
-
-
-# Forked workers would share the position in the file, hence one opening a process.
-@lru_cache(maxsize=4)
-def _archive(file: str, length: int, changed_ns: int, process: int) -> zipfile.ZipFile:
-    return _opened(file)
-
-
-def _opened(file: str) -> zipfile.ZipFile:
-    """Open an archive; a device or a pipe might never end."""
-    if not stat.S_ISREG(os.stat(file).st_mode):
-        raise ValueError("it is not a regular file")
-    return zipfile.ZipFile(file)
-
-
-def _unpack(source: Source) -> bytes:
-    archive = _archive(source.file, *stamp(source.file), os.getpid())
-    member = archive.getinfo(source.part)
-    if member.flag_bits & 1:
-        raise ValueError("it is encrypted")
-    _refuse_bomb(member, _MEMBER_LIMIT)
-    return archive.read(member)  # never more than the size it declares
-
-
-def _refuse_bomb(member: zipfile.ZipInfo, limit: float = math.inf) -> None:
-    ratio = member.file_size / max(1, member.compress_size)
-    if member.file_size > limit or (member.file_size > _RATIO_FROM and ratio > _RATIO_LIMIT):
-        raise ValueError(f"it would unpack to {member.file_size / 1e6:,.0f} MB")
 
 
 def _is_picture_name(name: str) -> bool:

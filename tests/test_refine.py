@@ -8,19 +8,16 @@ from scipy.spatial import Voronoi, procrustes
 
 from smalti.core.errors import BadInput, Cancelled
 from smalti.core.progress import Step
-from smalti.jigsaw.refine import (
+from smalti.jigsaw.refine import LIMIT, _simple, deformation, refine
+from smalti.jigsaw.spring import (
     _CELL,
     _DEPTH,
     _NEAR,
     _REACH,
-    LIMIT,
     _edge_grid,
-    _simple,
     _to_tile,
     _to_wall,
-    _walls,
-    deformation,
-    refine,
+    walls_of,
 )
 
 Contours = NDArray[np.float64]
@@ -289,7 +286,7 @@ def test_walls_are_as_far_as_geometry_says(rng: np.random.Generator) -> None:
     y, x = np.indices((120, 150)) + 0.5
     labels = np.where(np.hypot(x - 70, y - 60) < 35, 1, 0)
     labels[:, 120:] = -1
-    walls, way = _walls(labels, np.array([0, 1, 1]), 15), np.empty(2)
+    walls, way = walls_of(labels, np.array([0, 1, 1]), 25), np.empty(2)
     for point in rng.uniform((1, 1), (149, 119), (500, 2)):
         radius = float(np.hypot(*(point - (70, 60))))
         disc = 35 - radius

@@ -31,6 +31,8 @@ from smalti.request import SOLVERS, Request, from_json, to_json
 DATA = Path(__file__).parents[2] / "shared" / "data"
 PAGE = Path(__file__).parent.parent / "docs" / "bench-forecast.md"
 
+_LAB = {"space": "lab", "adjust": 0.0, "detail": 3}
+
 # Target, photos, and how it is made; "files" are JPEGs of 1200 x 900 px.
 INSTANCES: list[tuple[str, str, dict[str, Any]]] = [
     ("astronaut", "1000", {"output": "m.jpg"}),
@@ -46,13 +48,24 @@ INSTANCES: list[tuple[str, str, dict[str, Any]]] = [
     ("coffee", "files", {"output": "m.jpg", "cells": 300, "tile_px": 200}),
     ("astronaut", "files", {"output": "m.tif", "cells": 350, "tile_px": 40}),
     ("panda", "16000", {"output": "m.jpg", "cells": 900, "detail": 18}),  # by short lists
+    ("panda", "16000", {"output": "m.jpg", "cells": 6000, "metric": "l1"}),
+    ("mona-lisa", "16000", {"output": "m.jpg", "cells": 6000, "repeats": "free", "spacing": 15}),
+    ("astronaut", "1000", {"output": "m.jpg", "cells": 900, "metric": "ciede2000", **_LAB}),
 ]
 
-# How the same mosaic is made by every heuristic, and with copies apart.
+# How the same mosaic is made by every heuristic, with copies apart, and by other metrics.
 SOLVED: list[dict[str, Any]] = [
     *({"solver": name} for name in SOLVERS if name not in ("exact", "nearest-random")),
     {"spacing": 6, "max_uses": 3},
     {"spacing": 6, "repeats": "free"},
+    {"spacing": 15, "max_uses": 20},
+    {"spacing": 15, "repeats": "free"},
+    {"metric": "l1"},
+    {"metric": "cosine"},
+    {"metric": "cosine", "solver": "greedy"},
+    {"metric": "l1", "spacing": 6, "max_uses": 3},
+    {"features": "wavelets"},
+    {"transfer": 1.0},
 ]
 INSTANCES += [
     ("coffee", "4000", {"output": "m.jpg", "cells": 2000, "tile_px": 16, **how}) for how in SOLVED
@@ -201,8 +214,8 @@ def _line(row: dict[str, Any]) -> str:
     ahead, made = row["forecast"], row["make"]
     ending = Path(row["output"]).suffix
     known = (
-        *("photos", "solver", "repeats", "max_uses", "spacing", "detail"),
-        *("deform", "candidates", "reuse"),
+        *("photos", "solver", "metric", "features", "transfer", "repeats", "max_uses", "spacing"),
+        *("detail", "deform", "candidates", "reuse"),
     )
     named = [
         f"{row[name]}" if name == "photos" else f"{name} {row[name]}"

@@ -28,7 +28,9 @@ from smalti.core.metric import (
     distance,
 )
 
-STORED_BYTES = 1 << 30  # of distances kept, where finding them again is slow
+PRODUCTS = SQEUCLIDEAN, EUCLIDEAN, COSINE
+"""Metrics bounded by products of matrices; the others are slow."""
+_STORED_BYTES = 1 << 30  # of distances kept, where finding them again is slow
 _TILE = 1024  # photos in one product: with 256 cells it stays in the cache
 _AXES = 14  # of a narrow bound: of 108 numbers, one pair in 350 need be looked at closer
 _SEEN = 4096  # rows from which the axes are found
@@ -65,9 +67,9 @@ def prepare(
 
     The pairs come back with the distances, if those are exact.
     """
-    bounds = _arranged(pairs, banned)
+    bounds = arranged(pairs, banned)
     rows, slots = len(pairs.cell), len(pairs.photo)
-    if bounds.kind not in (L1, CIEDE2000) or rows * slots * 4 > STORED_BYTES:
+    if not stored_bytes(bounds.kind, rows, slots):
         return pairs, bounds
     stored = np.empty((rows, slots), np.float32)
     size = rows_at_once(bounds, slots)
@@ -80,9 +82,15 @@ def prepare(
     return pairs._replace(known=known), bounds._replace(stored=stored)
 
 
+def stored_bytes(kind: int, rows: int, slots: int) -> int:
+    """Bytes of all distances, where `prepare` finds them once; 0 where it does not."""
+    needed = rows * slots * 4
+    return needed if kind not in PRODUCTS and needed <= _STORED_BYTES else 0
+
+
 def rows_at_once(bounds: Bounds, slots: int) -> int:
     """How many rows to bound between two looks at the clock, some 0.1 s."""
-    if bounds.stored is not None or bounds.kind in (SQEUCLIDEAN, EUCLIDEAN, COSINE):
+    if bounds.stored is not None or bounds.kind in PRODUCTS:
         return 256
     bytes_ = bounds.near.dtype == np.uint8
     each = {True: 1.0, False: 8.0}[bytes_] if bounds.kind == L1 else 4000.0
@@ -90,12 +98,13 @@ def rows_at_once(bounds: Bounds, slots: int) -> int:
     return int(min(256, max(1, 2e9 // work)))
 
 
-def _arranged(pairs: Pairs, banned: tuple[NDArray[np.int64], NDArray[np.int64]]) -> Bounds:
+def arranged(pairs: Pairs, banned: tuple[NDArray[np.int64], NDArray[np.int64]]) -> Bounds:
+    """Arrange rows for `lower_bounds`, and find none of them."""
     kind = pairs.kind
     rows, slots, kinds = len(pairs.cell), len(pairs.photo), pairs.photos.shape[1]
     offset = np.zeros(rows)
     width = pairs.cells.shape[1]
-    if kind in (SQEUCLIDEAN, EUCLIDEAN, COSINE):
+    if kind in PRODUCTS:
         near = np.empty((rows, width + 1), np.float32)
         far = np.empty((kinds, slots, width + 1), np.float32)
         g = (width + 8) * 2.0**-24 * 1.1
@@ -144,7 +153,7 @@ def narrowed(bounds: Bounds) -> Bounds:
     offset. Bounds that are no products, or not of many numbers, come back as they are.
     """
     width = bounds.far.shape[-1] - 1
-    if bounds.kind not in (SQEUCLIDEAN, EUCLIDEAN, COSINE) or width < 2 * _AXES:
+    if bounds.kind not in PRODUCTS or width < 2 * _AXES:
         return bounds
     rows = bounds.far[..., :-1].reshape(-1, width)
     seen = rows[:: -(-len(rows) // _SEEN)].astype(np.float64)
@@ -195,7 +204,7 @@ def lower_bounds(
     """
     if bounds.stored is not None:
         out[:] = bounds.stored[rows, slots]
-    elif bounds.kind in (SQEUCLIDEAN, EUCLIDEAN, COSINE):
+    elif bounds.kind in PRODUCTS:
         chosen = bounds.near[rows] if isinstance(rows, slice) else bounds.near.take(rows, axis=0)
         near, far = chosen, bounds.far[:, slots]
         np.matmul(near, far[0].T, out=out) if len(far) == 1 else _least_products(near, far, out)

@@ -70,6 +70,17 @@ class Boxes(NamedTuple):
     high: Floats
 
 
+def _sided(kind: int) -> bool:
+    """Whether a metric is a length along axes."""
+    return kind in (SQEUCLIDEAN, EUCLIDEAN)
+
+
+def block_size(kind: int) -> tuple[int, int]:
+    """Rows and slots of a block of `near`, where it has many rows to look at."""
+    width = kdtree.BOX if _sided(kind) else _WIDE
+    return _BLOCK // width, width
+
+
 def places(
     pairs: Pairs,
     bounds: Bounds,
@@ -79,7 +90,7 @@ def places(
 ) -> Places:
     """Find where rows and slots lie, given the order of both."""
     rows, slots = len(pairs.cell), len(pairs.photo)
-    if pairs.kind not in (SQEUCLIDEAN, EUCLIDEAN):
+    if not _sided(pairs.kind):
         none = np.zeros((0, slots), np.float32)
         return Places(
             np.zeros((0, rows), np.float32), none, none, np.zeros(rows, np.float32),

@@ -66,8 +66,11 @@ class Remaining:
         return self._left
 
     def foretold(self, seconds: float, now: float) -> None:
-        """Take over a forecast, to be counted down until news say more."""
-        self._left, self._at = seconds, now
+        """Take over a forecast, to be counted down until news say more; a later one bit by bit."""
+        left = self._counted_down(now)
+        share = 1.0 if left is None else min(1.0, (now - self._at) / _EASE_S)
+        self._left = seconds if left is None else left + share * (seconds - left)
+        self._at = now
 
     def _estimate(self, done: int, total: int, now: float) -> float | None:
         """Say how long the rest takes at the rate of late; None while that is not sure."""

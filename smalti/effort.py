@@ -1,7 +1,7 @@
-"""Seconds and memory that matching will take, computed from numbers alone.
+"""Seconds and memory that matching will take, computed from numbers and a measured pace.
 
 The constants are CPU seconds and megabytes on one core of 2026, which ``python -m bench
-forecast`` checks.
+forecast`` checks; how much slower a machine or a metric is, `smalti.pace` measures.
 """
 
 import math
@@ -9,39 +9,45 @@ import time
 from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
+
+from smalti.core.bounds import PRODUCTS, stored_bytes
 from smalti.core.features import variants
 from smalti.core.heuristics.costs import table_bytes
 from smalti.core.heuristics.solvers import ENDLESS, EVALUATIONS_PER_CELL
-from smalti.core.progress import Progress, Step
+from smalti.core.metric import KINDS
+from smalti.core.progress import Progress, Step, silent
 from smalti.core.source import is_tile
+from smalti.matching import Described, numbers
+from smalti.pace import Pace, measured
 from smalti.plan import Plan
 from smalti.request import Photomosaic
 from smalti.shortlist import LISTS, is_large, is_sampled
 
 _START_S = 1.15
 _TILE_S, _FILE_S = 1.7e-4, 1e-4  # to know a photo again that was indexed
-_FEATURE_S, _NUMBER_S = 2e-6, 2.4e-8  # of a photo's variant, and of a number of it
 
 # Of the exact solver.
 _SOLVE_S = 0.4  # to load the solver
-_PAIR_S = 1.1e-10  # of a number of a pair of cell and variant
 _CELL_S = 1.8e-4
-_NEAREST_S = 0.6e-10  # the same without limits: one pass
-_LISTED_S = 3.5e-11  # the same where a pass lists the nearest
+_PASSES = 5.8  # over all pairs, as if each was compared, though most are passed over
+_NEAREST = 2.7  # the same without limits
+_LISTED = 2.0  # the same where one lists the nearest
+_STORED_S = 6e-8  # of a pair, where all are compared once: to look it up time and again
+_LAID = 0.55  # of the rounds when all cells are laid for the first time
+_PROVEN = 0.85  # of them when the last pass over all pairs begins
 _NARROW_S = 1.5e-9  # of a pair of cell and variant, where most are not compared in full
 _AGAIN_S = 1e-4  # of a photo in a second such pass, for the cells that want more
 _LIST_CELL_S = 8e-3  # to solve on the listed photos that join, round after round
 
 # Of moving copies apart.
 _APART_S = 4e-8  # of a pair of cell and photo: to find the nearest
-_AWAY_S = 1e-10  # of a number of a pair of cell and variant
 _OPTIONS = 200  # photos whose cells are looked at for an exchange
 _EXCHANGE_S = 0.8e-9  # of a number of a variant of one
 _VAIN_S = 1.6e-3  # of exchanges that are tried in vain, the more often the more are too near
 
 # Of heuristics.
 _LOAD_S = 0.3  # to load its compiled loops
-_COSTS_S, _KIND_S, _COST_S = 4e-9, 6.2e-9, 6.8e-11  # of a pair, a variant of it, a number of that
 _LOOK_S = 5.5e-8  # at a pair in the table
 _LAID_S = 6e-5  # of a cell
 
@@ -82,97 +88,145 @@ _HEURISTICS = {
 }
 
 
-def matching_s(plan: Plan, request: Photomosaic, moved: float, copies: float) -> float:
-    """Forecast the seconds of all that is not drawing.
+class Told(NamedTuple):
+    """What making a small part of a mosaic tells of the whole.
 
-    Parameters
+    Attributes
     ----------
-    plan : Plan
-    request : Photomosaic
     moved : float
         Share of the cells that are given other photos to keep copies apart, each time counted.
     copies : float
-        Cells that a used photo lies on.
+        Cells that a used photo lies on before that.
+    photo_s, apart_s : float
+        Seconds to describe a photo, and to compare it with a cell that is given another.
+    pace : Pace
     """
-    photos, numbers = len(plan.library.sources), _numbers(request)
+
+    moved: float
+    copies: float
+    photo_s: float
+    apart_s: float
+    pace: Pace
+
+
+def matching_s(plan: Plan, request: Photomosaic, told: Told) -> float:
+    """Forecast the seconds of all that is not drawing."""
+    photos = len(plan.library.sources)
     in_sheets = sum(map(is_tile, plan.library.sources))
     known = in_sheets * _TILE_S + (photos - in_sheets) * _FILE_S
-    describing = (
-        photos * len(variants(request.variants)) * _FEATURE_S + photos * numbers * _NUMBER_S
-    )
     if _is_heuristic(request):
-        solving = _heuristic_s(plan, request)
+        solving = _heuristic_s(plan, request, told.pace)
     else:
-        solving = _exact_s(plan, request) + _apart_s(plan, request, moved, copies)
-    return _START_S + known + describing + solving
+        solving = _exact_s(plan, request, told.pace) + _apart_s(plan, request, told)
+    return told.pace.machine * (_START_S + known) + photos * told.photo_s + solving
 
 
 def matching_mb(plan: Plan, request: Photomosaic) -> float:
     """Forecast the memory that matching takes on top of what the plan has."""
     cells, photos = len(plan.boxes), len(plan.library.sources)
-    photo_mb = 4e-6 * _numbers(request)
+    photo_mb = 4e-6 * numbers(request)
     if _is_heuristic(request):
         return photo_mb * photos + _HEURISTIC_MB + _table(plan, request) / 1e6
     solving = _SOLVER_MB + cells * _CELL_MB
     if not is_large(plan, request):
-        return photo_mb * photos + solving
+        stored = stored_bytes(KINDS[request.metric], cells, photos) / 1e6
+        return photo_mb * photos + stored + solving
     return LISTS / 1e6 + _COPIES * photo_mb * _joining(plan) + solving
 
 
-def foretelling(plan: Plan, request: Photomosaic, progress: Progress) -> Progress:
-    """Pass on steps; those of the exact solver, whose rounds nobody knows, with a forecast."""
-    if _is_heuristic(request):
+def foretelling(
+    plan: Plan, request: Photomosaic, described: Described, progress: Progress
+) -> Progress:
+    """Pass on steps; those of the exact solver, whose rounds nobody knows, with a time left.
+
+    It is a forecast first, and what was found on the way later: when all cells are laid for
+    the first time, the rest takes about as long again. It is counted in seconds of this thread;
+    the clock runs faster where others work too.
+    """
+    if _is_heuristic(request) or progress is silent:
         return progress
-    begin, seconds = time.monotonic(), _exact_s(plan, request)
+    clock, begin = time.thread_time, time.monotonic()
+    since = start = clock()
+    pace = measured(request, described, clock)
+    storing = _storing_s(plan, request, pace)
+    total, most = _exact_s(plan, request, pace) - storing, _LAID
+
+    def left(step: Step) -> float | None:
+        """Seconds left of this thread; None where the step itself says how much there is."""
+        nonlocal since, total, most, storing
+        now = clock()
+        if storing and (step.total or since == start):
+            since = now if step.total else start
+            return storing + total - (now - start) if now - start < storing else None
+        if step.total:
+            return None
+        used = now - since
+        if most == _LAID and step.made is not None and bool((np.asarray(step.made) >= 0).all()):
+            total, most, storing = used / _LAID, _PROVEN, 0.0
+        return max(total - used, used / most - used)
 
     def told(step: Step) -> None:
-        left = begin + seconds - time.monotonic()
-        known = step.phase != "assign" or step.total > 0 or left <= 0
-        progress(step if known else replace(step, left=left))
+        seconds = left(step) if step.phase == "assign" else None
+        if seconds is not None:
+            slower = (time.monotonic() - begin) / max(clock() - start, 1e-3)
+            step = replace(step, left=seconds * slower)
+        progress(step)
 
     return told
 
 
-def _exact_s(plan: Plan, request: Photomosaic) -> float:
+def _exact_s(plan: Plan, request: Photomosaic, pace: Pace) -> float:
     cells, photos = len(plan.boxes), len(plan.library.sources)
-    pairs = cells * photos * _numbers(request)
+    comparing = cells * photos * pace.pair_s  # once
+    free = request.repeats == "free"
+    product = KINDS[request.metric] in PRODUCTS
     if is_large(plan, request):
-        listing = pairs * _LISTED_S
-        if is_sampled(cells, photos):
+        solving = _SOLVE_S + cells * _LIST_CELL_S
+        looking = comparing * (_LISTED if product else 1) + cells * _joining(plan) * pace.pair_s
+        if is_sampled(cells, photos) and product:
             kinds = len(variants(request.variants))
-            listing = cells * photos * kinds * _NARROW_S + photos * _AGAIN_S
-        return _SOLVE_S + listing + cells * _LIST_CELL_S
-    if request.repeats == "free":
-        return _SOLVE_S + pairs * _NEAREST_S
-    return _SOLVE_S + pairs * _PAIR_S + cells * _CELL_S
+            solving += cells * photos * kinds * _NARROW_S + photos * _AGAIN_S
+            looking = 0
+        return pace.machine * solving + looking
+    solving = _SOLVE_S + (0 if free else cells * _CELL_S)
+    if storing := _storing_s(plan, request, pace):
+        return pace.machine * (solving + cells * photos * _STORED_S) + storing
+    return pace.machine * solving + comparing * (_NEAREST if free else _PASSES)
 
 
-def _apart_s(plan: Plan, request: Photomosaic, moved: float, copies: float) -> float:
-    """Compare cells whose photo lies too near a copy with all photos, and try exchanges."""
+def _storing_s(plan: Plan, request: Photomosaic, pace: Pace) -> float:
+    """Forecast the seconds to compare all pairs beforehand; 0 where that is not done."""
     cells, photos = len(plan.boxes), len(plan.library.sources)
+    stored = stored_bytes(KINDS[request.metric], cells, photos)
+    return cells * photos * pace.pair_s if stored else 0.0
+
+
+def _apart_s(plan: Plan, request: Photomosaic, told: Told) -> float:
+    """Compare cells whose photo lies too near a copy with all photos, and try exchanges."""
+    cells, photos, pace = len(plan.boxes), len(plan.library.sources), told.pace
     if is_large(plan, request):
         photos = _joining(plan)
-    numbers = _numbers(request)
-    comparing = photos * (_APART_S + numbers * _AWAY_S)
-    others = min(cells / 2, _OPTIONS * copies)
-    exchanging = others * numbers * _EXCHANGE_S + min(1, moved) ** 3 * _VAIN_S
-    return moved * cells * (comparing + exchanging)
+    comparing = photos * (pace.machine * _APART_S + told.apart_s)
+    others = min(cells / 2, _OPTIONS * told.copies)
+    # One by one, no metric is as quick as by a product of matrices.
+    exchange_s = max(told.apart_s, pace.machine * numbers(request) * _EXCHANGE_S)
+    exchanging = others * exchange_s + pace.machine * min(1, told.moved) ** 3 * _VAIN_S
+    return told.moved * cells * (comparing + exchanging)
 
 
-def _heuristic_s(plan: Plan, request: Photomosaic) -> float:
+def _heuristic_s(plan: Plan, request: Photomosaic, pace: Pace) -> float:
     cells, photos = len(plan.boxes), len(plan.library.sources)
     how, table = _HEURISTICS[request.solver], _table(plan, request)
-    kinds, numbers = len(variants(request.variants)), _numbers(request)
-    cost = _COSTS_S + kinds * _KIND_S + numbers * _COST_S
     compared = cells * photos if how.whole or table else 0
     looks = how.again * cells**2
     limit = request.time_limit or math.inf
     if request.solver in ENDLESS:
         if request.time_limit:
-            return _LOAD_S + limit
+            return pace.machine * _LOAD_S + limit
         looks += EVALUATIONS_PER_CELL * cells
-    comparing = compared * cost + looks * (_LOOK_S if table else cost)
-    return _LOAD_S + cells * _LAID_S + min(limit, comparing + photos * how.photo_s)
+    look = _LOOK_S * pace.machine if table else pace.pair_s
+    searching = compared * pace.pair_s + looks * look + photos * how.photo_s * pace.machine
+    return pace.machine * (_LOAD_S + cells * _LAID_S) + min(limit, searching)
 
 
 def _is_heuristic(request: Photomosaic) -> bool:
@@ -187,11 +241,6 @@ def _table(plan: Plan, request: Photomosaic) -> int:
     few = request.solver in ENDLESS and not how.whole and not request.time_limit
     evaluations = EVALUATIONS_PER_CELL * cells if few else math.inf
     return table_bytes(cells, plan.limits.usable, evaluations)
-
-
-def _numbers(request: Photomosaic) -> int:
-    """Numbers that are compared of a photo, all its variants together."""
-    return 3 * request.detail**2 * len(variants(request.variants))
 
 
 def _joining(plan: Plan) -> int:

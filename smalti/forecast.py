@@ -1,8 +1,9 @@
 """What a photomosaic will cost, found without matching: ``--dry-run``.
 
-What depends on the photos and the format (decoding, resampling, encoding) is measured, on a
-small part that is matched and drawn for the purpose; what depends on numbers alone (features,
-the assignment) is computed: see `smalti.effort`.
+What depends on the photos and the format (describing, decoding, resampling, encoding) is
+measured, on a small part that is matched and drawn for the purpose; so is how fast photos and
+cells are compared (`smalti.pace`). What depends on numbers alone is computed from that: see
+`smalti.effort`.
 """
 
 import tempfile
@@ -14,14 +15,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from smalti.core.features import variants
 from smalti.core.grid import Grid, unit_boxes
 from smalti.core.progress import Progress, Step, silent
 from smalti.core.render import Layout
-from smalti.effort import matching_mb, matching_s
+from smalti.effort import Told, matching_mb, matching_s
 from smalti.grid_mosaic import draw, lay_out
 from smalti.grid_project import GridProject
-from smalti.matching import describe, match
+from smalti.matching import describe, match, moved_apart, numbers
+from smalti.pace import measured, moving_s
 from smalti.plan import Plan, canvas_px, make_plan
 from smalti.request import Photomosaic
 from smalti.resources import Needs, peak_mb, resident_mb
@@ -30,6 +31,7 @@ from smalti.shortlist import part_of
 _POOL_BYTES = 64 << 20  # of feature rows of the photos that a sample is matched with
 _SAMPLE_PX = 2_000_000  # drawn of it at most: a quarter of a second of encoding
 _LEAST, _MOST = 24, 400  # tiles of it: enough to tell, few enough to decode
+_DESCRIBED = 1000  # photos
 _SPACED = 1000  # matched where copies are moved apart: fewer are so already
 
 _DRAWING_MB = 60.0  # of the encoder
@@ -75,11 +77,10 @@ class Forecast(Needs):
 
 
 class _Small(NamedTuple):
-    """A small part of the mosaic: share of cells that were moved apart, and copies of a photo."""
+    """A small part of the mosaic, and what it tells of the whole."""
 
     layout: Layout
-    moved: float
-    copies: float
+    told: Told
 
 
 class _Drawing(NamedTuple):
@@ -125,7 +126,7 @@ def forecast(
             before + _drawing_mb(plan),
         ),
         disk_mb=drawing.disk_mb,
-        seconds=matching_s(plan, request, small.moved, small.copies) + drawing.seconds,
+        seconds=matching_s(plan, request, small.told) + drawing.seconds,
     )
 
 
@@ -175,8 +176,7 @@ def _small(plan: Plan, request: Photomosaic, progress: Progress) -> _Small:
     usable = np.ones(len(limits.group), bool)
     usable[limits.banned] = False
     groups = rng.permutation(np.unique(limits.group[usable]))
-    photo_bytes = 12 * request.detail**2 * len(variants(request.variants))
-    most = max(count, _POOL_BYTES // photo_bytes)
+    most = max(count, _POOL_BYTES // (4 * numbers(request)))
     if spaced or not free:  # as many photos for a cell, and copies of one
         least = 1 if free else -(-count // request.max_uses)
         most = min(most, max(least, -(-count * len(groups) // cells)))
@@ -190,10 +190,30 @@ def _small(plan: Plan, request: Photomosaic, progress: Progress) -> _Small:
     part = part_of(bare, np.flatnonzero(usable))
     asked = replace(request, audit=False, time_limit=None)
     described = describe(part, asked, tick)
-    laid, apart = match(part, asked, described, tick)
+    laid, _ = match(part, replace(asked, spacing=1), described, tick)
+    copies = count / len(np.unique(laid.photo))
+    laid, apart = moved_apart(part, asked, described, laid, tick)
     layout, _ = lay_out(part, asked, described, laid)
     moved = 0.0 if apart is None else apart.compared / count
-    return _Small(layout, moved, copies=count / len(layout.sources))
+    clock = time.thread_time  # threads of BLAS burn time while they wait
+    apart_s = moving_s(asked, described, len(limits.group), clock) if spaced else 0.0
+    pace = measured(asked, described, clock)
+    return _Small(layout, Told(moved, copies, _photo_s(part, asked), apart_s, pace))
+
+
+def _photo_s(part: Plan, request: Photomosaic) -> float:
+    """Describe a few photos, then eight times as many; continue the line: CPU seconds of one."""
+    count = min(_DESCRIBED, len(part.library.sources))
+    few = max(1, count // 8)
+    seconds = list[list[float]]()
+    for some in (part_of(part, np.arange(number)) for number in (few, count)):
+        seconds.append([])
+        for _ in range(4):  # by the first whatever is loaded is loaded
+            start = time.thread_time()
+            describe(some, request)
+            seconds[-1].append(time.thread_time() - start)
+    less, more = (min(found[1:]) for found in seconds)
+    return max(0.0, more - less) / max(1, count - few)
 
 
 def _drawn(plan: Plan, request: Photomosaic, layout: Layout, count: int, tile_px: int) -> _Drawing:

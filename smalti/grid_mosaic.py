@@ -181,7 +181,8 @@ def make_photomosaic(
     else:
         described = describe(plan, request, progress)
         lap("features")
-        laid, spaced = match(plan, request, described, foretelling(plan, request, progress))
+        foretold = foretelling(plan, request, described, progress)
+        laid, spaced = match(plan, request, described, foretold)
     lap("assign")
 
     library = plan.library

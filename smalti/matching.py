@@ -61,6 +61,12 @@ def row_options(request: Photomosaic) -> dict[str, Any]:
     }
 
 
+def numbers(request: Photomosaic) -> int:
+    """Count the numbers that are compared of a photo, all its variants together."""
+    detail: int = row_options(request)["detail"]
+    return 3 * detail**2 * len(variants(request.variants))
+
+
 def describe(
     plan: Plan,
     request: Photomosaic,

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalti.core.assign import Assignment
-from smalti.core.features import Variant, photo_rows, variants
+from smalti.core.features import Variant, photo_rows
 from smalti.core.library import TileLibrary
 from smalti.core.nearest import Nearest, merged, nearest
 from smalti.core.progress import Progress, Step, each_result, silent
@@ -34,6 +34,7 @@ from smalti.matching import (
     best,
     describe,
     moved_apart,
+    numbers,
     row_options,
     transfer_of,
 )
@@ -78,8 +79,7 @@ class Matched(NamedTuple):
 
 def is_large(plan: Plan, request: Photomosaic) -> bool:
     """Say whether the photos of a plan are too many to be compared whole."""
-    kinds = len(variants(request.variants))
-    rows = len(plan.library.sources) * kinds * 3 * request.detail**2 * 4
+    rows = 4 * len(plan.library.sources) * numbers(request)
     return rows > _WHOLE and request.solver == "exact"
 
 

@@ -145,3 +145,13 @@ def test_a_forecast_is_counted_down_until_news_say_more() -> None:
     assert remaining(0, 0, 8.5) is None, "longer than foretold: nobody knows"
     said = [remaining(10 * k, 400, 9 + 0.1 * k) for k in range(40)]
     assert said[-1] == pytest.approx(0.1, abs=0.3)
+
+
+def test_a_forecast_that_is_mended_makes_no_leap() -> None:
+    remaining, said = Remaining(), []
+    for tick in range(300):
+        now = tick * TICK
+        remaining.foretold((40 if tick < 50 else 90) - now, now)
+        said.append((0.0, remaining(0, 0, now)))
+    assert max(leaps(said)) < 2.5
+    assert said[-1][1] == pytest.approx(90 - 299 * TICK, abs=1)

@@ -108,8 +108,14 @@ def looks(
 
         left = set(unread)
 
+        told = handed = found = 0  # sources, and in a round: tasks, and sources of theirs
+
         def in_sources(step: Step) -> None:
-            progress(replace(step, done=len(sources) - len(left), total=len(sources)))
+            """Count sources, and of tasks that are finished and not yet handed on their usual."""
+            nonlocal told
+            usual = (step.done - handed) * found // max(1, handed)
+            told = max(told, min(len(sources), len(sources) - len(left) + usual))
+            progress(replace(step, done=told, total=len(sources)))
 
         patience = inf if executor is None else _ENOUGH_S
         # What a lost worker had, and what took long, is read again file by file.
@@ -120,6 +126,7 @@ def looks(
             # From all over, or the time left is of the folder at hand: photos of one are alike.
             chunks = [chunks[k] for k in _spread(len(chunks))]
             tasks = [[sources[i] for i in chunk] for chunk in chunks]
+            handed = found = 0
             results = each_result(
                 partial(_look_at_all, learn, patience),
                 tasks,
@@ -133,7 +140,8 @@ def looks(
             for chunk, task, batch in zip(chunks, tasks, results, strict=True):
                 known.put(task[: len(batch)], batch)
                 left.difference_update(chunk[: len(batch)])
-                in_sources(Step("index", 0, 0, text))
+                handed, found = handed + 1, found + len(batch)
+                in_sources(Step("index", handed, 0, text))
                 yield from zip(chunk, batch, strict=False)
 
 

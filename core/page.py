@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from smalti.core.atomic import write_bytes
 from smalti.core.errors import printable
+from smalti.core.progress import Progress, silent
 from smalti.core.writers import (
     OVERLAP,
     TILE,
@@ -44,6 +45,7 @@ def write_page(
     title: str,
     facts: Sequence[tuple[str, str]],
     outlined: bool = True,
+    progress: Progress = silent,
 ) -> None:
     """Write an HTML page to zoom into, and its tiles to ``NAME_files`` beside it.
 
@@ -74,6 +76,8 @@ def write_page(
     outlined : bool
         Whether the cell under the pointer is framed; not where cells only sample
         tiles of another shape.
+    progress : callable
+        As for `smalti.core.writers.write_picture`.
 
     Raises
     ------
@@ -117,7 +121,7 @@ def write_page(
     }
     template = (assets / "page.html").read_text("utf-8")
     page = re.sub(r"\{\{(\w+)\}\}", lambda slot: parts[slot[1]], template)
-    with deep_zoom(bands, size, out, quality=quality):
+    with deep_zoom(bands, size, out, quality=quality, progress=progress):
         write_bytes(out, page.encode())
 
 

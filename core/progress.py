@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 from smalti.core.errors import WorkerLost
@@ -50,6 +50,11 @@ def silent(step: Step) -> None:
     """Show nothing: the progress of a caller who does not ask."""
 
 
+def named(text: str, progress: Progress) -> Progress:
+    """Pass on steps under a name of their own, by which their time left is told."""
+    return lambda step: progress(replace(step, text=text))
+
+
 @dataclass(frozen=True, slots=True)
 class Bounded(Generic[T, R]):
     """A function that may take so many seconds of a clock, where the executor can see to it."""
@@ -92,7 +97,8 @@ def each_result(
         Must be picklable when `executor` runs processes.
     items : sequence, or whatever has a length and an item of each number
     phase, text : str
-        Of the steps reported: one before the first result, one after each.
+        Of the steps reported: one before the first result, one after each. They count
+        what is finished, though it may wait for its turn behind what is not.
     executor : Executor, optional
         Without one the work is done here, by the same loop.
     progress : callable
@@ -117,12 +123,18 @@ def each_result(
     work = function if seconds is None else Bounded(function, seconds)
     progress(Step(phase, 0, total, text))
     pending: deque[Future[R]] = deque()
-    submitted = 0
+    submitted = told = 0
+
+    def tell(done: int) -> None:
+        """Never count down: what was finished may be sent anew, where its worker was lost."""
+        nonlocal told
+        told = max(told, done + sum(future.done() for future in pending))
+        progress(Step(phase, told, total, text))
 
     def awaited(done: int) -> R:
         for last in (False, True):
             while not wait([pending[0]], _POLL_S).done:
-                progress(Step(phase, done, total, text))
+                tell(done)
             try:
                 return pending[0].result()
             except WorkerLost as error:
@@ -147,7 +159,7 @@ def each_result(
                     submitted += 1
                 result = awaited(done)
                 pending.popleft()
-            progress(Step(phase, done + 1, total, text))
+            tell(done + 1)
             yield result
     finally:
         for future in pending:

@@ -15,7 +15,7 @@ import struct
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from smalti.core.atomic import explained, replacing, sync, unwritable, write_bytes
 from smalti.core.checkpoint import bands_beside
 from smalti.core.errors import BadInput, printable
+from smalti.core.progress import Progress, Step, silent
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".dzi", ".html")
 """What an output file may end in; ``.html`` is written by `smalti.core.page`."""
@@ -34,9 +35,12 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".dzi", ".html")
 TILE, OVERLAP = 254, 1  # px, of a deep zoom: every tile is at most 256 px a side
 
 _LONGEST_SIDE = {".jpg": 65_535, ".jpeg": 65_535, ".webp": 16_383}  # px, by the format itself
+_MOST_PX = {".webp": 100_000_000}  # somewhere above it fails, once all has been drawn
 _LAST_BYTES = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
 _DECODED = 50_000_000  # px up to which time is no matter: packed well, and decoded to be checked
 _STRIP = 16  # rows of a TIFF that is not packed
+_POLL_S = 0.2  # how long a cancel may go unnoticed while libvips ends
+_SYNCED = 64  # files of a deep zoom between two steps
 _OURS = "made-by-smalti.txt"  # in each deep zoom folder we make, so that we may replace it
 
 
@@ -79,6 +83,11 @@ def check_output(
             f"cannot write {name}: {size[0]} x {size[1]} px, and {ending} holds at most "
             f"{longest} px a side; make it smaller, or write .png, .tif or .dzi"
         )
+    if math.prod(size) > _MOST_PX.get(ending, math.inf):
+        raise BadInput(
+            f"cannot write {name}: {size[0]} x {size[1]} px, and {ending} holds at most "
+            f"{_MOST_PX[ending] // 10**6} MP; make it smaller, or write .jpg, .png, .tif or .dzi"
+        )
     try:
         with suppress(FileNotFoundError, NotADirectoryError):
             bands_beside(out).lstat()  # the longest of the names there will be
@@ -111,6 +120,7 @@ def write_picture(
     dpi: float,
     quality: int = 92,
     part_of: tuple[int, int] | None = None,
+    progress: Progress = silent,
 ) -> None:
     """Write a picture in the format its name asks for; the same bands give the same bytes.
 
@@ -135,6 +145,8 @@ def write_picture(
         resolution from 90 up and half of it below.
     part_of : (W, H), optional
         Of the picture that this is a sample of, to be packed as it would be.
+    progress : callable
+        Called with steps of the phase ``"render"`` once the last band is drawn.
 
     Raises
     ------
@@ -146,7 +158,7 @@ def write_picture(
     check_output(out, size)
     ending = out.suffix.lower()
     if ending == ".dzi":
-        with deep_zoom(bands, size, out, quality=quality):
+        with deep_zoom(bands, size, out, quality=quality, progress=progress):
             write_bytes(out, _descriptor(size))
         return
     raw, poster = 3 * size[0] * size[1], math.prod(part_of or size) > _DECODED
@@ -166,7 +178,8 @@ def write_picture(
                 # beside the size in px, and there is nothing else in it.
                 image.jpegsave(path, Q=quality, subsample_mode="auto", keep="exif")
             case ".webp":
-                image.webpsave(path, Q=quality, keep="none")
+                # A sixth of the time of the default effort, for a file larger by one in fifty.
+                image.webpsave(path, Q=quality, effort=2, keep="none")
             case ".tif" | ".tiff":
                 image.tiffsave(
                     path,
@@ -181,7 +194,7 @@ def write_picture(
                 )
 
     with replacing(out, raw) as temporary:
-        _encode(bands, size, dpi, lambda image: save(image, os.fsencode(temporary)), out)
+        _encode(bands, size, dpi, lambda image: save(image, os.fsencode(temporary)), out, progress)
         with explained(out, raw):
             sync(temporary)
             _read_back(temporary, size)
@@ -226,7 +239,12 @@ def _write_plain_tiff(
 
 @contextmanager
 def deep_zoom(
-    bands: Iterable[NDArray[np.uint8]], size: tuple[int, int], out: Path, *, quality: int = 92
+    bands: Iterable[NDArray[np.uint8]],
+    size: tuple[int, int],
+    out: Path,
+    *,
+    quality: int = 92,
+    progress: Progress = silent,
 ) -> Iterator[None]:
     """Put the JPEG tiles of a Deep Zoom in place for the block that writes `out` itself.
 
@@ -234,7 +252,7 @@ def deep_zoom(
 
     Parameters
     ----------
-    bands, size, quality
+    bands, size, quality, progress
         As `write_picture`.
     out : Path
         The file that goes with the tiles; they go to `tiles_folder` of it.
@@ -260,11 +278,15 @@ def deep_zoom(
                 suffix=f".jpg[Q={quality},keep=none]",
             ),
             out,
+            progress,
         )
         with explained(out, raw):
             (new / "vips-properties.xml").unlink(missing_ok=True)  # unasked for, and dated
             (new / _OURS).write_text("Smalti made this folder and may replace it.\n")
-            for path in sorted(new.rglob("*")):
+            paths = sorted(new.rglob("*"))
+            for done, path in enumerate(paths):
+                if done % _SYNCED == 0:
+                    progress(Step("render", done, len(paths), "keeping the files"))
                 sync(path)
             sync(new)
             _read_back_tiles(new, size)
@@ -322,6 +344,7 @@ def _encode(
     dpi: float,
     save: Callable[[Any], None],
     out: Path,
+    progress: Progress,
 ) -> None:
     """Hand bands to ``save(image)``, a libvips image that is read once, top to bottom.
 
@@ -354,6 +377,9 @@ def _encode(
                         break
             finally:
                 os.close(write_end)  # where bands are missing, libvips stops here
+            while not saved.done():
+                progress(Step("render", 0, 0, "writing the file"))
+                wait([saved], _POLL_S)
             failure = saved.exception()
         except BaseException:
             for image in images:

@@ -86,6 +86,7 @@ def decorative(
     shares = _shares(labels, tiles)
     if not shares:
         return [], np.empty((0, 3), np.float32)
+    progress(Step("pack", 0, steps, "laying tiles"))
     mean = math.sqrt((labels >= 0).sum() / sum(shares.values()))
     field = directions(labels, mean)
     boxes = ndimage.find_objects(np.maximum(labels, -1) + 1)
@@ -152,7 +153,9 @@ def voronoi(
     cells = np.zeros(labels.shape, np.intp)  # from 1
     owner: list[int] = []
     all_sites: list[list[float]] = []
-    for one, n in _shares(labels, tiles).items():
+    shares = _shares(labels, tiles)
+    for one, n in shares.items():
+        progress(Step("pack", len(owner), sum(shares.values()), "laying sites"))
         pixels = _pixels(labels == one)
         sites = rng.permutation(pixels)[:n]
         sites = lloyd(pixels, np.ones(len(pixels)), sites, steps)

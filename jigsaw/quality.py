@@ -5,9 +5,9 @@ validated against human judgement; deformation can buy any coverage and many
 tiny tiles any recall, so the columns stand together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import shapely
@@ -23,9 +23,10 @@ from smalti.jigsaw.placement import Placement
 
 _FINE = 3  # pixels of the measuring raster along a pixel of the packing raster
 _NEAR_PX = 2.0  # of the packing raster: how near an edge counts as the same edge
-_LOOKS = 6  # parts of comparing two pictures, each about as long as the others
-
-T = TypeVar("T")
+_BAND = 256  # rows that are compared at a time
+_LAID, _HOLES = 1 / 6, 2 / 3  # of the time a packing takes: tiles are laid by then, holes measured
+_MARGIN = 64  # rows around a band of the measuring raster: few gaps are as wide
+_TRUNCATE = 4.0  # sigmas after which a blur ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +103,15 @@ def measure_packing(
     -------
     Packing
     """
-    count = len(placements)
+    count = max(1, len(placements))
+
+    def tell(share: float) -> None:
+        progress(Step("measure", round(share * count / _LAID), round(count / _LAID)))
+
     fine = np.repeat(np.repeat(labels, _FINE, 0), _FINE, 1)
     inside, laid, beyond, edges = fine >= 0, np.zeros(fine.shape, np.int16), 0, _Edges(fine.shape)
     for k, placement in enumerate(placements):
-        progress(Step("measure", k, 6 * count))  # what comes after takes five times as long
+        tell(_LAID * k / count)
         window, mask = filled_window(placement.contour * _FINE, fine.shape)
         own = fine[window] == placement.container
         laid[window] += mask & own
@@ -115,22 +120,43 @@ def measure_packing(
     area = max(1, int(inside.sum()))
     gaps = inside & (laid == 0)
     sides = np.sqrt([abs(signed_area(p.contour)) for p in placements] or [1.0])
-    largest = _inscribed(gaps) / _FINE
-    progress(Step("measure", 4 * count, 6 * count))
+    largest = _inscribed(gaps, lambda share: tell(_LAID + (_HOLES - _LAID) * share)) / _FINE
+    borders = _borders(
+        labels,
+        edges.mask,
+        float(sides.mean()),
+        lambda share: tell(_HOLES + (1 - _HOLES) * share),
+    )
+    tell(1)
     return Packing(
         coverage=float(1 - gaps.sum() / area),
         overlap=float(np.maximum(laid - 1, 0).sum() / area),
         spill=beyond / area,
         largest_gap=float(largest / sides.mean()),
         invalid=int((~shapely.is_valid(_polygons(placements))).sum()),
-        **_borders(labels, edges.mask, float(sides.mean()))._asdict(),
+        **borders._asdict(),
         **_variety(placements, group)._asdict(),
     )
 
 
-def _inscribed(gaps: NDArray[np.bool_]) -> float:
-    """Radius of the largest circle in a mask, px; it ends at the picture's rim."""
-    return float(ndimage.distance_transform_edt(np.pad(gaps, 1)).max())
+def _inscribed(gaps: NDArray[np.bool_], tell: Callable[[float], None]) -> float:
+    """Radius of the largest circle in a mask, px; it ends at the picture's rim.
+
+    Band by band: up to the margin around a band no distance can be wrong.
+    """
+    walled, largest = np.pad(gaps, 1), 0.0
+    for top in range(0, len(walled), _BAND):
+        tell(top / len(walled))
+        margin = _MARGIN
+        while True:
+            first = max(0, top - margin)
+            around = walled[first : top + _BAND + margin]
+            depth = ndimage.distance_transform_edt(around)[top - first : top - first + _BAND]
+            if depth.max() <= margin or len(around) == len(walled):
+                break
+            margin *= 2
+        largest = max(largest, float(depth.max()))
+    return largest
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,22 +200,28 @@ def measure_likeness(
     tile_px : float
         Mean side of a tile, px.
     progress : callable
-        Called with steps of the phase ``"measure"``.
+        Called with steps of the phase ``"measure"``, counted in rows.
     """
-    looks = iter(range(_LOOKS))
-
-    def told(found: T) -> T:
-        progress(Step("measure", next(looks) + 1, _LOOKS))
-        return found
-
-    inside = labels >= 0
-    both = [told(to_space(p, "lab")) for p in (target, picture)]
-    sigma = (tile_px / 3, tile_px / 3, 0)
-    soft = [told(ndimage.gaussian_filter(lab, sigma)) for lab in both]
+    sigma = tile_px / 3
+    reach = int(_TRUNCATE * sigma + 0.5)
+    count, soft, sharp, covered = 0, 0.0, 0.0, 0
+    for top in range(0, len(labels), _BAND):
+        progress(Step("measure", top, len(labels)))
+        inside = labels[top : top + _BAND] >= 0
+        first = max(0, top - reach)
+        around = slice(first, top + len(inside) + reach)
+        both = [to_space(p[around], "lab") for p in (target, picture)]
+        blurred = [ndimage.gaussian_filter(p, (sigma, sigma, 0), truncate=_TRUNCATE) for p in both]
+        here = slice(top - first, top - first + len(inside))
+        soft += _sum_delta_e(*(p[here][inside] for p in blurred))
+        sharp += _sum_delta_e(*(p[here][inside] for p in both))
+        covered += int((alpha[top : top + _BAND][inside] > 0.5).sum())
+        count += int(inside.sum())
+    progress(Step("measure", len(labels), len(labels)))
     return Likeness(
-        delta_e_blurred=told(_mean_delta_e(soft[0][inside], soft[1][inside])),
-        delta_e_pixel=told(_mean_delta_e(both[0][inside], both[1][inside])),
-        coverage_alpha=float((alpha[inside] > 0.5).mean()),
+        delta_e_blurred=soft / max(1, count),
+        delta_e_pixel=sharp / max(1, count),
+        coverage_alpha=covered / max(1, count),
     )
 
 
@@ -222,7 +254,12 @@ class _Edges:
         return np.asarray(self.image)
 
 
-def _borders(labels: NDArray[np.intp], edges: NDArray[np.bool_], side: float) -> _Borders:
+def _borders(
+    labels: NDArray[np.intp],
+    edges: NDArray[np.bool_],
+    side: float,
+    tell: Callable[[float], None],
+) -> _Borders:
     """Compare the borders of containers with the edges of tiles on the fine raster."""
     fine = np.repeat(np.repeat(labels, _FINE, 0), _FINE, 1)
     border = np.zeros(fine.shape, bool)
@@ -233,7 +270,10 @@ def _borders(labels: NDArray[np.intp], edges: NDArray[np.bool_], side: float) ->
         return _Borders(0.0, 1.0, 1.0, 1.0)
     if not edges.any():
         return _Borders(float(np.hypot(*labels.shape)), 0.0, 1.0, 0.0)
-    to_edge, to_border = _distances(border, edges), _distances(edges, border)
+    to_edge = _distances(border, edges)
+    tell(1 / 3)
+    to_border = _distances(edges, border)
+    tell(2 / 3)
     beside = to_border[to_border <= side / 4]
     moved = np.roll(border, round(side / 2 * _FINE), (0, 1))
     return _Borders(
@@ -263,9 +303,9 @@ def _polygons(placements: Sequence[Placement]) -> NDArray[np.object_]:
     return np.array([shapely.Polygon(p.contour) for p in placements], object)
 
 
-def _mean_delta_e(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+def _sum_delta_e(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     chunks = range(0, len(one), 1 << 20)  # the formula has dozens of temporaries
-    total = sum(
-        delta_e_2000(one[i : i + (1 << 20)], other[i : i + (1 << 20)]).sum() for i in chunks
+    return sum(
+        float(delta_e_2000(one[i : i + (1 << 20)], other[i : i + (1 << 20)]).sum(dtype=float))
+        for i in chunks
     )
-    return float(total) / max(1, len(one))

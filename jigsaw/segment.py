@@ -391,7 +391,9 @@ def _without_thin(
 
 
 def _renumbered(labels: Labels) -> Labels:
-    return np.asarray(np.unique(labels, return_inverse=True)[1].reshape(labels.shape), np.intp)
+    """Close the gaps in a numbering from 0; sorting the pixels would take half of all the time."""
+    there = np.bincount(labels.ravel()) > 0
+    return np.asarray((np.cumsum(there) - 1)[labels], np.intp)
 
 
 def _enlarged(labels: Labels, blur: NDArray[np.float64], height: int, width: int) -> Labels:

@@ -6,6 +6,7 @@ _WINDOW_S = 30.0  # over which the rate is taken: results come in lumps, and fil
 _LATE = 0.5  # of the time there have been news, if that is less: the first are the slowest
 _SURE_S = 2.0  # of a step, before anything is said of it
 _NEWS_S = 1.0  # of news, likewise: what comes before the first is getting ready, not work
+_MANY, _SHARE = 8, 0.1  # news, or a share of the work, likewise: workers begin one by one
 _EASE_S = 5.0  # within which most of a new estimate is taken over
 _EASE = 0.25  # of the time there have been news, if that is less
 
@@ -21,6 +22,7 @@ class Remaining:
         self._news: deque[tuple[float, int]] = deque()
         self._begin = self._first = 0.0
         self._done = -1
+        self._start = self._heard = 0  # done at the first call; news since
         self._left: float | None = None
         self._at = 0.0
 
@@ -41,13 +43,14 @@ class Remaining:
             None as long as too little is known.
         """
         if self._done < 0:
-            self._begin = now
+            self._begin, self._start = now, done
         elif done < self._done:  # begun anew
-            self._begin, self._left = now, None
+            self._begin, self._start, self._left = now, done, None
             self._news.clear()
         elif done > self._done:
             if not self._news:
-                self._first = now
+                self._first, self._heard = now, 0
+            self._heard += 1
             self._news.append((now, done))
         self._done = done
         window = min(_WINDOW_S, max(_SURE_S, _LATE * (now - self._first)))
@@ -56,7 +59,7 @@ class Remaining:
         estimate = self._estimate(done, total, now)
         left = self._counted_down(now)
         if estimate is None:
-            return None if left == 0 and not total else left  # it takes longer than foretold
+            return left or None  # at 0 it takes longer than foretold
         if left is None or done >= total:
             self._left = estimate
         else:
@@ -77,6 +80,8 @@ class Remaining:
         if len(self._news) < 2 or not total:
             return None
         if now - self._begin < _SURE_S or now - self._first < _NEWS_S:
+            return None
+        if self._heard < _MANY and done - self._start < _SHARE * (total - self._start):
             return None
         since, first = self._news[0]
         return max(0, total - done) * (now - since) / (done - first)

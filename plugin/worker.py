@@ -39,7 +39,7 @@ _ENDS: dict[str, dict[str, float]] = {
     "photomosaic": {"index": 0.35, "features": 0.45, "assign": 0.75, "render": 0.97, "score": 0.98},
     "jigsaw": {"segment": 0.03, "index": 0.15, "pack": 0.6, "measure": 0.62, "refine": 0.75,
                "recolor": 0.77, "render": 0.98},
-    "flat": {"segment": 0.1, "pack": 0.7, "render": 0.98},
+    "flat": {"segment": 0.1, "pack": 0.55, "measure": 0.7, "render": 0.98},
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from smalti.aspect import in_shape, picture_size
 from smalti.core.atomic import accompanied, write_bytes
 from smalti.core.color import from_lab
 from smalti.core.errors import printable
-from smalti.core.progress import Progress, Step, silent
+from smalti.core.progress import Progress, Step, named, silent
 from smalti.core.source import Skipped
 from smalti.core.writers import check_output, write_picture
 from smalti.ground import background_of, check_request, lay_ground
@@ -107,8 +107,7 @@ def make_flat(
     """
     lap = Stopwatch()
     check_request(request)
-    progress(Step("segment", 0, 0, "finding containers"))
-    ground = lay_ground(request)
+    ground = lay_ground(request, progress)
     lap("segment")
     lay = decorative if request.kind == "decorative" else voronoi
     placements, colours = lay(
@@ -119,8 +118,10 @@ def make_flat(
         progress=progress,
     )
     lap("pack")
-    packing = measure_packing(placements, ground.labels, np.arange(len(placements)))
+    part = named("measuring the packing", progress)
+    packing = measure_packing(placements, ground.labels, np.arange(len(placements)), progress=part)
     lap("measure")
+    progress(Step("render", 0, 0, "writing the project"))
     height, width = ground.labels.shape
     project = FlatProject(
         request=request,
@@ -160,7 +161,14 @@ def render_flat(
     check_output(output, (width, height), endings=FLAT_FORMATS)
     request = project.request
     bands = _told(_bands(project), height, progress)
-    write_picture(bands, (width, height), output, dpi=request.dpi, quality=request.quality)
+    write_picture(
+        bands,
+        (width, height),
+        output,
+        dpi=request.dpi,
+        quality=request.quality,
+        progress=progress,
+    )
     return width, height
 
 

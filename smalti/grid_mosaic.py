@@ -239,7 +239,7 @@ def render_grid(
     size = _size(project)
     check_output(output, size)
     with _drawn(project, output, executor, progress) as drawn:
-        _write(project, drawn, output)
+        _write(project, drawn, output, progress)
     return size
 
 
@@ -316,7 +316,7 @@ def draw(
         else:
             written = project_path(output)
             with _accompanied(project, output):
-                _write(project, watched, output, part_of)
+                _write(project, watched, output, progress, part_of)
     progress(Step("score", 0, 0, "measuring the likeness"))
     return output, written, measure(goal, small, columns=grid.columns, rows=grid.rows)
 
@@ -368,12 +368,19 @@ def _write(
     project: GridProject,
     drawn: Iterator[NDArray[np.uint8]],
     output: Path,
+    progress: Progress,
     part_of: tuple[int, int] | None = None,
 ) -> None:
     request, layout, size = project.request, project.layout, _size(project)
     if output.suffix.lower() != ".html":
         write_picture(
-            drawn, size, output, dpi=request.dpi, quality=request.quality, part_of=part_of
+            drawn,
+            size,
+            output,
+            dpi=request.dpi,
+            quality=request.quality,
+            part_of=part_of,
+            progress=progress,
         )
         return
     write_page(
@@ -390,6 +397,7 @@ def _write(
         title=target_file(request.target).stem,
         outlined=len(layout.boxes) == layout.grid.cells,
         facts=[("tiles", f"{len(layout.photo):,}"), ("photos", f"{len(layout.sources):,}")],
+        progress=progress,
     )
 
 

@@ -14,6 +14,7 @@ from smalti.core.color import to_space
 from smalti.core.errors import BadInput, printable
 from smalti.core.face import find_faces
 from smalti.core.picture import read_picture
+from smalti.core.progress import Progress, Step, silent
 from smalti.core.writers import check_output
 from smalti.jigsaw.compose import darkened
 from smalti.jigsaw.frame import Frame, find_frame, trimmed
@@ -27,6 +28,7 @@ _RATIO = 4.0  # of the largest tile to the smallest
 _RATIO_FACE = 5.0  # the same, where an eye takes a tile or two
 _RASTER_PX = 20.0  # side of a mean tile on the raster that is packed
 _MOST_PX = 36_000_000  # of that raster: 90,000 tiles
+_BAND = 256  # rows of it whose colours are converted at a time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,8 +117,16 @@ def rotation(text: str) -> Literal["free", "upright"] | float:
     return degrees
 
 
-def lay_ground(request: Jigsaw) -> Ground:
-    """Bring target, containers and colours to the raster that is packed."""
+def lay_ground(request: Jigsaw, progress: Progress = silent) -> Ground:
+    """Bring target, containers and colours to the raster that is packed.
+
+    Parameters
+    ----------
+    request : Jigsaw
+    progress : callable
+        Called with steps of the phase ``"segment"``.
+    """
+    progress(Step("segment", 0, 0, "reading the target"))
     target = read_picture(target_file(request.target)).pixels
     frame = Frame()
     if not (
@@ -124,6 +134,7 @@ def lay_ground(request: Jigsaw) -> Ground:
     ):
         frame = find_frame(target)
         target = trimmed(target, frame)
+    progress(Step("segment", 0, 0, "finding containers"))
     height, width = target.shape[:2]
     mask = _beside(request.mask, target, "mask")
     given = _beside(request.labels, target, "labels", background=None)
@@ -162,7 +173,7 @@ def lay_ground(request: Jigsaw) -> Ground:
     check(bool((labels >= 0).any()), "there is nothing to fill: the mask or the labels are empty")
     colours = _beside(request.colors, target, "colors")
     small = small if colours is None else _per_segment(resized(colours, size), labels)
-    goal = to_space(small, "lab")
+    goal = _in_lab(small, progress)
     return Ground(small, labels, goal, tiles, tile_px, (width, height), ratio, fine, frame)
 
 
@@ -201,6 +212,15 @@ def resized(
 ) -> NDArray[np.uint8]:
     """Resample a picture to a width and height."""
     return np.asarray(Image.fromarray(picture).resize(size, how))
+
+
+def _in_lab(picture: NDArray[np.uint8], progress: Progress) -> NDArray[np.float32]:
+    rows = len(picture)
+    lab = np.empty(picture.shape, np.float32)
+    for top in range(0, rows, _BAND):
+        progress(Step("segment", top, rows, "converting its colours"))
+        lab[top : top + _BAND] = to_space(picture[top : top + _BAND], "lab")
+    return lab
 
 
 def _per_segment(colours: NDArray[np.uint8], labels: NDArray[np.intp]) -> NDArray[np.uint8]:

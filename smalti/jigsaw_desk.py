@@ -332,7 +332,7 @@ def reopened(
     BadInput
         If the target or a shape of it is gone.
     """
-    ground = lay_ground(project.request)
+    ground = lay_ground(project.request, progress)
     by_hand = project.labels is not None and project.labels.shape == ground.labels.shape
     if project.labels is not None and by_hand:
         ground = replace(ground, labels=project.labels)

@@ -111,9 +111,8 @@ def forecast_jigsaw(
         f"--dry-run knows what a jigsaw takes, not --kind {request.kind}: leave one out"
         + (", or see `smalti photo --dry-run`" if request.kind == "grid" else ""),
     )
-    progress(Step("segment", 0, 0, "finding containers"))
     lap = Stopwatch(time.process_time)
-    ground = lay_ground(request)
+    ground = lay_ground(request, progress)
     lap("ground")
     scale = request.width / max(ground.labels.shape)
     size = pixels_of(ground, scale)

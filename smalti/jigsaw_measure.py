@@ -1,13 +1,13 @@
 """How good a packing is, and how like its target the mosaic is, with steps for who waits."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from smalti.core.progress import Progress, Step
+from smalti.core.progress import Progress, named
 from smalti.ground import Ground, resized
 from smalti.jigsaw.placement import Placement
 from smalti.jigsaw.quality import Packing, measure_likeness, measure_packing
@@ -16,7 +16,6 @@ from smalti.jigsaw_picture import seen
 from smalti.jigsaw_project import JigsawProject
 
 _COMPARED = 2.0  # px of the comparison along a pixel of the raster
-_DRAWN, _LIKENED = 0.44, 0.72  # of the time of measuring: drawn by then, and compared
 
 
 def measure_rigid(
@@ -29,7 +28,7 @@ def measure_rigid(
 
     Their likeness is not measured: it takes drawing a picture that nobody sees.
     """
-    part = _Part(progress, "measuring the rigid packing", len(placements), 0.0, 1.0)
+    part = named("measuring the rigid packing", progress)
     return measure_packing(placements, ground.labels, group, progress=part)
 
 
@@ -56,17 +55,15 @@ def measure_mosaic(
     progress : callable
         Called with steps of the phase ``"measure"``.
     """
-    drawing, likening, filling = (
-        _Part(progress, "measuring the mosaic", len(placements), begin, end)
-        for begin, end in ((0.0, _DRAWN), (_DRAWN, _LIKENED), (_LIKENED, 1.0))
-    )
-    picture, alpha = seen(project, _COMPARED, drawing)
+    picture, alpha = seen(project, _COMPARED, named("drawing it small", progress))
     labels = _nearest(ground.labels, alpha.shape)
     size = (alpha.shape[1], alpha.shape[0])
     target = resized(ground.picture, size, Image.Resampling.BICUBIC)
     side = _COMPARED * ground.tile_px
-    likeness = measure_likeness(target, picture, alpha, labels, side, progress=likening)
-    packing = measure_packing(placements, ground.labels, group, progress=filling)
+    part = named("measuring the likeness", progress)
+    likeness = measure_likeness(target, picture, alpha, labels, side, progress=part)
+    part = named("measuring the packing", progress)
+    packing = measure_packing(placements, ground.labels, group, progress=part)
     bent = deformation(np.stack([p.contour for p in placements]), rest)
     return {
         **asdict(packing),
@@ -74,21 +71,6 @@ def measure_mosaic(
         "deformation_mean": float(bent.mean()),
         "deformation_p95": float(np.percentile(bent, 95)),
     }
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Passes on the steps of a part of the measuring as those of the whole, in tiles."""
-
-    progress: Progress
-    text: str
-    tiles: int
-    begin: float
-    end: float
-
-    def __call__(self, step: Step) -> None:
-        share = self.begin + (self.end - self.begin) * step.done / max(1, step.total)
-        self.progress(Step("measure", int(share * self.tiles), self.tiles, self.text))
 
 
 def _nearest(labels: NDArray[np.intp], shape: tuple[int, ...]) -> NDArray[np.intp]:

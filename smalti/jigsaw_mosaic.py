@@ -146,8 +146,7 @@ def make_jigsaw(
     """Make a jigsaw image mosaic; see `smalti.mosaic.make_mosaic`."""
     lap = Stopwatch()
     check_request(request)
-    progress(Step("segment", 0, 0, "finding containers"))
-    ground = lay_ground(request)
+    ground = lay_ground(request, progress)
     progress(Step("segment", 1, 1, "finding containers", ground))
     lap("segment")
     library = scan_shapes(

@@ -193,6 +193,7 @@ def save(
 ) -> Path:
     """Write a picture and the project beside it; return the project's file."""
     file = project_path(output)
+    progress(Step("render", 0, 0, "writing the project"))
     with accompanied(file, jigsaw_text(project, output.absolute().parent).encode("ascii")):
         render_jigsaw(project, output, progress=progress, part_of=part_of)
     return file
@@ -230,16 +231,26 @@ def _write(
         return
     with _drawn(project, output, progress, part_of) as rows:
         if output.suffix.lower() == ".html":
-            _write_page(project, rows, output, names)
+            _write_page(project, rows, output, names, progress)
         else:
             size = _size(project)
             write_picture(
-                rows, size, output, dpi=request.dpi, quality=request.quality, part_of=part_of
+                rows,
+                size,
+                output,
+                dpi=request.dpi,
+                quality=request.quality,
+                part_of=part_of,
+                progress=progress,
             )
 
 
 def _write_page(
-    project: JigsawProject, rows: Iterator[NDArray[np.uint8]], output: Path, names: list[str]
+    project: JigsawProject,
+    rows: Iterator[NDArray[np.uint8]],
+    output: Path,
+    names: list[str],
+    progress: Progress,
 ) -> None:
     """Write a page to zoom into; a fine grid tells it which tile is under the pointer."""
     width, height = (max(1, side // 2) for side in project.size)
@@ -262,6 +273,7 @@ def _write_page(
         title=target_file(project.request.target).stem,
         facts=[("tiles", f"{len(project.placements):,}"), ("shapes", f"{len(names):,}")],
         outlined=False,
+        progress=progress,
     )
 
 

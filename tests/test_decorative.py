@@ -4,6 +4,7 @@ from numpy.typing import NDArray
 
 from smalti.core.color import from_lab
 from smalti.core.errors import BadInput
+from smalti.core.progress import Step
 from smalti.jigsaw.contour import coverage, signed_area
 from smalti.jigsaw.decorative import (
     SQUARE,
@@ -195,3 +196,13 @@ def test_flat_picture_shows_no_seam_between_tiles() -> None:
     assert np.concatenate(list(bands)).min() >= 254
     nothing = flat_picture([], white[:0], size=(20, 20), background=BLACK + 9)
     assert (np.concatenate(list(nothing)) == 9).all()
+
+
+def test_sites_are_counted_by_container(rng: np.random.Generator) -> None:
+    labels = rings(120, 150)
+    steps: list[Step] = []
+    voronoi(labels, slope(labels), tiles=60, rng=rng, progress=steps.append)
+    told = [(s.done, s.total) for s in steps if s.text == "laying sites"]
+    assert [total for _, total in told] == [60, 60]
+    assert told[0][0] == 0
+    assert 0 < told[1][0] < 60

@@ -7,7 +7,9 @@ from PIL import Image
 from skimage.data import astronaut
 
 from smalti import Jigsaw
+from smalti.core.color import to_space
 from smalti.core.errors import BadInput
+from smalti.core.progress import Step
 from smalti.ground import check_request, lay_ground
 
 
@@ -73,3 +75,15 @@ def test_nothing_is_filled_where_labels_are_transparent(tmp_path: Path) -> None:
     assert (ground.labels[:, : width // 2 - 1] == 0).all()
     assert (ground.labels[:, width // 2 + 1 :] == -1).all()
     assert (ground.labels >= 0).sum() / ground.tile_px**2 == pytest.approx(20, rel=0.05)
+
+
+def test_colours_of_a_large_ground_are_counted(head: Jigsaw) -> None:
+    steps: list[Step] = []
+    ground = lay_ground(replace(head, tiles=3000), steps.append)
+    texts = [s.text for s in steps]
+    assert texts[:2] == ["reading the target", "finding containers"]
+    told = [(s.done, s.total) for s in steps if s.text == "converting its colours"]
+    assert len(told) >= 3
+    assert told == sorted(told)
+    assert {total for _, total in told} == {len(ground.labels)}
+    assert np.array_equal(ground.goal, to_space(ground.picture, "lab"))

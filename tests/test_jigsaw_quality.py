@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from smalti.core.progress import Step
 from smalti.jigsaw.contour import filled_window, signed_area
 from smalti.jigsaw.placement import Placement
 from smalti.jigsaw.pose import Pose
@@ -107,3 +108,37 @@ def test_likeness(rng: np.random.Generator) -> None:
     found = measure_likeness(picture, other, half, LABELS, 10)
     assert found.delta_e_blurred < found.delta_e_pixel
     assert found.coverage_alpha == 0.5
+
+
+def test_a_likeness_is_the_same_in_bands(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape = (700, 50)
+    one, other = (rng.integers(0, 256, (*shape, 3), dtype=np.uint8) for _ in range(2))
+    alpha = rng.random(shape, np.float32)
+    labels = np.zeros(shape, np.intp)
+    labels[300:420, :20] = -1
+    steps: list[Step] = []
+    found = measure_likeness(one, other, alpha, labels, 30, progress=steps.append)
+    assert [(s.done, s.total) for s in steps] == [(0, 700), (256, 700), (512, 700), (700, 700)]
+    monkeypatch.setattr("smalti.jigsaw.quality._BAND", 700)
+    whole = measure_likeness(one, other, alpha, labels, 30)
+    assert found.delta_e_blurred == pytest.approx(whole.delta_e_blurred, rel=1e-5)
+    assert found.delta_e_pixel == pytest.approx(whole.delta_e_pixel, rel=1e-5)
+    assert found.coverage_alpha == whole.coverage_alpha
+
+
+@pytest.mark.parametrize("radius", [9, 100])
+def test_the_largest_hole_is_found_whatever_the_band(radius: float) -> None:
+    """Also one across bands, wider than what is looked at around them."""
+    labels = np.zeros((700, 400), np.intp)
+    hole = box(20, 299 - radius, 380, 299 + radius)
+    ring = put(np.concatenate([box(0, 0, 400, 700), [(0.0, 0.0)], hole[::-1], hole[-1:]]))
+    steps: list[Step] = []
+    found = measure_packing([ring], labels, GROUP, progress=steps.append)
+    side = np.sqrt(400 * 700 - 360 * 2 * radius)
+    assert found.largest_gap * side == pytest.approx(radius, rel=0.05)
+    told = [s.done for s in steps]
+    assert len(told) >= 10
+    assert told == sorted(told)
+    assert told[-1] <= steps[-1].total

@@ -7,6 +7,7 @@ from contextlib import closing
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -216,6 +217,26 @@ def test_the_first_files_read_stand_for_all() -> None:
     read = [k for k, _ in looks(sources, lambda source: b"what is in it", kind="t1")]
     assert sorted(read) == list(range(800))
     assert 64 <= sum(k >= 400 for k in read[:160]) <= 96
+
+
+def test_files_that_are_read_count_before_their_turn() -> None:
+    """A worker that is slow to begin holds up no others, and not the count either."""
+    sources, released, counted = [Source(f"{n}.jpg") for n in range(400)], Event(), list[int]()
+
+    def learn(source: Source) -> bytes:
+        return b"in time" if source.file != "200.jpg" or released.wait(10) else b"too late"
+
+    def watch(step: Step) -> None:
+        if not released.is_set():
+            counted.append(step.done)
+            if step.done >= 320:
+                released.set()
+
+    with ThreadPoolExecutor(2) as pool:
+        found = dict(looks(sources, learn, kind="t1", executor=pool, progress=watch))
+    assert {look.data for look in found.values()} == {b"in time"}
+    assert len(found) == 400
+    assert counted == sorted(counted)
 
 
 def test_progress_counts_the_tiles_of_an_array(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 import time
 from concurrent.futures import Executor, ThreadPoolExecutor
+from threading import Event
 
 import pytest
 
 from smalti.core.errors import Cancelled
-from smalti.core.progress import Step, each_result
+from smalti.core.progress import Step, each_result, named
 
 
 def slow_square(x: int) -> int:
@@ -66,3 +67,31 @@ def test_only_so_many_are_in_flight() -> None:
         results = each_result(count, range(100), phase="p", executor=pool, ahead=7)
         for done, _ in enumerate(results):
             assert begun <= done + 8
+
+
+def test_what_is_finished_counts_before_its_turn() -> None:
+    """The first is slow, and the others are done: whoever waits shall see it."""
+    released, counted = Event(), list[int]()
+
+    def work(x: int) -> int:
+        return x if x or released.wait(10) else -1
+
+    def watch(step: Step) -> None:
+        counted.append(step.done)
+        if step.done >= 9:
+            released.set()
+
+    with ThreadPoolExecutor(2) as pool:
+        results = each_result(work, range(10), phase="p", executor=pool, progress=watch)
+        assert list(results) == list(range(10))
+    assert 9 in counted
+    assert counted == sorted(counted)
+    assert counted[-1] == 10
+
+
+def test_steps_take_a_name() -> None:
+    steps: list[Step] = []
+    named("drawing", steps.append)(Step("render", 2, 3, left=1.0))
+    (step,) = steps
+    assert (step.phase, step.done, step.total, step.text) == ("render", 2, 3, "drawing")
+    assert step.left == 1

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from smalti.plugin.remaining import Remaining, spelled
@@ -155,3 +156,30 @@ def test_a_forecast_that_is_mended_makes_no_leap() -> None:
         said.append((0.0, remaining(0, 0, now)))
     assert max(leaps(said)) < 2.5
     assert said[-1][1] == pytest.approx(90 - 299 * TICK, abs=1)
+
+
+def test_a_forecast_that_is_over_is_no_zero() -> None:
+    """The last pass has begun, and too little of it is done to say more."""
+    remaining = Remaining()
+    remaining.foretold(2, 0.0)
+    assert remaining(0, 50, 1.0) == 1
+    assert remaining(0, 50, 3.0) is None
+
+
+COLD = [
+    *((0.0, 0), (63.9, 0), (64.0, 1), (74.8, 1), (74.9, 4), (75.5, 4), (75.6, 17), (76.5, 18)),
+    *((76.8, 20), (83.0, 41), (89.2, 64), (95.2, 89), (101.4, 111), (107.4, 127), (113.7, 135)),
+    *((120.2, 150), (126.5, 170), (132.9, 189), (139.4, 203), (145.7, 225), (152.0, 240)),
+    (159.2, 260),
+]
+"""Clip art read on two workers of a busy machine that had just started: seconds, and how many."""
+
+
+def test_workers_that_begin_one_by_one_say_nothing_of_the_pace() -> None:
+    times, counts = np.transpose(COLD)
+    remaining, said = Remaining(), []
+    for now in np.arange(0, times[-1] - 1, TICK):
+        left = remaining(int(np.interp(now, times, counts)), 260, now)
+        said.append((times[-1] - now, left))
+    assert all(left is None or true / 2 <= left <= true * 2 for true, left in said)
+    assert all(left is not None for true, left in said if true < 80)

@@ -17,6 +17,7 @@ from PIL import Image
 
 from smalti.core import writers
 from smalti.core.errors import BadInput, Cancelled, SmaltiError
+from smalti.core.progress import Step
 from smalti.core.writers import (
     ENDINGS,
     OVERLAP,
@@ -270,6 +271,7 @@ def test_a_tiff_beyond_4_gib_is_a_bigtiff(tmp_path: Path) -> None:
         ("a.bmp", (9, 9), r"must end in one of \.png .*\.dzi \.html"),
         ("a", (9, 9), "must end in one of"),
         ("a.webp", (16_384, 9), r"at most 16383 px a side.*write \.png, \.tif or \.dzi"),
+        ("a.webp", (10_001, 10_000), r"at most 100 MP; make it smaller, or write \.jpg"),
         ("a.JPG", (9, 65_536), "at most 65535 px a side"),
         ("none/a.png", (9, 9), "there is no folder"),
         ("folder.png", (9, 9), "it is a folder"),
@@ -354,3 +356,28 @@ print(Path("/proc/self/status").read_text())
     status = dict(line.split(":", 1) for line in run.stdout.splitlines() if ":" in line)
     peak = int(status["VmHWM"].split()[0]) / 1000
     assert peak < 220, f"{peak:.0f} MB, and the pixels alone are 288"
+
+
+def test_a_webp_is_cancelled_while_it_is_packed(tmp_path: Path) -> None:
+    steps: list[Step] = []
+
+    def cancel(step: Step) -> None:
+        steps.append(step)
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        write_picture(cut(scene((4000, 3000))), (4000, 3000), tmp_path / "a.webp", dpi=300,
+                      progress=cancel)  # fmt: skip
+    assert not list(tmp_path.iterdir())
+    (step,) = steps
+    assert (step.phase, step.text) == ("render", "writing the file")
+
+
+def test_files_of_a_deep_zoom_are_counted(tmp_path: Path) -> None:
+    steps: list[Step] = []
+    size = (3000, 2500)
+    write_picture(cut(scene(size)), size, tmp_path / "a.dzi", dpi=300, progress=steps.append)
+    told = [(s.done, s.total) for s in steps if s.text == "keeping the files"]
+    assert len(told) >= 3
+    assert told == sorted(told)
+    assert {total for _, total in told} == {len(list((tmp_path / "a_files").rglob("*")))}

@@ -11,7 +11,7 @@ from functools import partial
 from math import inf
 from pathlib import Path
 from string import digits
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import PIL
 
@@ -23,6 +23,7 @@ from smalti.core.stamp import stamp
 _CHUNK = 16  # files a task: a quarter of a second's work, and what a kill may lose
 _SENT = 40  # files a task of an executor: half a second's, for a cluster takes 5 ms a task
 # In both a worker that has just started gets ready, which takes 3 s, and more on a busy machine.
+_RECALLED = 250  # files between two looks at the clock
 _CHUNK_S = 11.0  # after which the worker of a task is given up, and its files read one by one
 _FILE_S = 17.0  # after which one file's is
 _ENOUGH_S = 2.0  # after which a task leaves the rest of slow files to others
@@ -97,14 +98,13 @@ def looks(
     """
     with closing(_Index(index, kind, f"Pillow {PIL.__version__}, {limits}", progress)) as known:
         unread: list[int] = []
-        for done, source in enumerate(sources):
-            if done % 1000 == 0:
-                progress(Step("index", done - len(unread), len(sources), "looking for changes"))
-            look = known.get(source)
-            if look is None or not (look.reason or usable(look.data)):
-                unread.append(done)
-            else:
-                yield done, look
+        for start in range(0, len(sources), _RECALLED):
+            progress(Step("index", start - len(unread), len(sources), "looking for changes"))
+            for i, look in enumerate(known.get(sources[start : start + _RECALLED]), start):
+                if look is None or not (look.reason or usable(look.data)):
+                    unread.append(i)
+                else:
+                    yield i, look
 
         left = set(unread)
 
@@ -238,27 +238,32 @@ class _Index:
             if name != self._kind or ", ".join(f"{c[1]} {c[2]}" for c in columns) != _COLUMNS:
                 database.execute(f"DROP TABLE IF EXISTS {name}")
 
-    def get(self, source: Source) -> Look | None:
-        """Recall an unchanged file."""
+    def get(self, sources: Sequence[Source]) -> list[Look | None]:
+        """Recall those files that have not changed."""
+        found: list[Look | None] = [None] * len(sources)
         if self._database is None:
-            return None
+            return found
+        words = (
+            f"SELECT data, reason, reader FROM {self._kind} "
+            "WHERE path = ? AND part = ? AND length = ? AND changed_ns = ?"
+        )
+
+        def select(database: sqlite3.Connection) -> None:
+            for i, source in enumerate(sources):
+                try:
+                    state = stamp(source.file)
+                except OSError:  # whatever it is, reading says it better
+                    continue
+                key = (os.fsencode(source.file), source.part, *state)
+                row = database.execute(words, key).fetchone()
+                # SQLite's types are hints: any column may hold anything.
+                if row and isinstance(row[0], bytes) and isinstance(row[1], str):
+                    if not row[1] or row[2] == self._reader:
+                        found[i] = Look(state, row[0], printable(row[1]))
+
         with self._tolerance():
-            state = stamp(source.file)
-            values = (os.fsencode(source.file), source.part, *state)
-
-            def select(database: sqlite3.Connection) -> Any:
-                return database.execute(
-                    f"SELECT data, reason, reader FROM {self._kind} "
-                    "WHERE path = ? AND part = ? AND length = ? AND changed_ns = ?",
-                    values,
-                ).fetchone()
-
-            row = self._free(select, self._database)
-            # SQLite's types are hints: any column may hold anything.
-            if row and isinstance(row[0], bytes) and isinstance(row[1], str):
-                if not row[1] or row[2] == self._reader:
-                    return Look(state, row[0], printable(row[1]))
-        return None
+            self._free(select, self._database)
+        return found
 
     def put(self, sources: Sequence[Source], looks: Sequence[Look]) -> None:
         """Remember a batch, all of it or nothing."""

@@ -19,15 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smalti.core.atomic import write_bytes
+from smalti.core.deep_zoom import OVERLAP, TILE, deep_zoom, tiles_folder
 from smalti.core.errors import printable
 from smalti.core.progress import Progress, silent
-from smalti.core.writers import (
-    OVERLAP,
-    TILE,
-    check_output,
-    deep_zoom,
-    tiles_folder,
-)
+from smalti.core.writers import check_output
 
 
 def write_page(

@@ -42,7 +42,7 @@ _APART = 8  # along a side, windows to choose from
 _START_S = 1.1
 _SHAPE_S = 1.5e-4  # to know a shape again that was indexed
 
-_PIXEL_MB = 8e-4  # of a pixel of the raster, while the quality is measured
+_PIXEL_MB = 4e-4  # of a pixel of the raster, while the quality is measured
 _GATHERED_MB = 9e-6  # of a pixel of the picture, where a format wants it whole
 _OUTLINE_MB = 1.4e-3  # of a shape's outline in the project
 

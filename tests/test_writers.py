@@ -15,18 +15,11 @@ import pyvips
 from numpy.typing import NDArray
 from PIL import Image
 
-from smalti.core import writers
+from smalti.core import encoder
+from smalti.core.deep_zoom import OVERLAP, TILE, deep_zoom, tiles_folder
 from smalti.core.errors import BadInput, Cancelled, SmaltiError
 from smalti.core.progress import Step
-from smalti.core.writers import (
-    ENDINGS,
-    OVERLAP,
-    TILE,
-    check_output,
-    deep_zoom,
-    tiles_folder,
-    write_picture,
-)
+from smalti.core.writers import ENDINGS, check_output, write_picture
 
 PICTURES = [ending for ending in ENDINGS if ending not in (".dzi", ".html")]
 WRITTEN = [*PICTURES, ".dzi"]
@@ -143,7 +136,7 @@ def test_a_second_writing_replaces_the_first(tmp_path: Path, ending: str) -> Non
 def test_an_error_in_the_bands_comes_out_as_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, decoded: int, error: BaseException
 ) -> None:
-    monkeypatch.setattr(writers, "_DECODED", decoded)
+    monkeypatch.setattr(encoder, "_DECODED", decoded)
     out = tmp_path / f"a{ending}"
     write_picture(cut(scene()), SIZE, out, dpi=300)
     before = contents(tmp_path)
@@ -165,7 +158,7 @@ def test_an_error_in_the_bands_comes_out_as_itself(
 def test_bands_must_add_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, decoded: int, rows: int
 ) -> None:
-    monkeypatch.setattr(writers, "_DECODED", decoded)
+    monkeypatch.setattr(encoder, "_DECODED", decoded)
     with pytest.raises(ValueError, match="in a picture of 401"):
         write_picture(cut(scene((600, rows))), SIZE, tmp_path / f"a{ending}", dpi=300)
     assert not list(tmp_path.iterdir())
@@ -191,9 +184,9 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, ending: str, dec
     script = f"""
 import resource, numpy as np
 from pathlib import Path
-from smalti.core import writers
+from smalti.core import encoder
 from smalti.core.writers import write_picture
-writers._DECODED = {decoded}
+encoder._DECODED = {decoded}
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 pixels = np.random.default_rng(1).integers(0, 256, (600, 500, 3), np.uint8)
 write_picture([pixels], (500, 600), Path({str(tmp_path / f"a{ending}")!r}), dpi=300)
@@ -215,8 +208,9 @@ def test_a_damaged_file_never_gets_its_name(
         if path.is_file():
             os.truncate(path, path.stat().st_size * 2 // 3)
 
-    monkeypatch.setattr(writers, "sync", damage)
-    monkeypatch.setattr(writers, "_DECODED", decoded)
+    for module in ("writers", "deep_zoom"):
+        monkeypatch.setattr(f"smalti.core.{module}.sync", damage)
+    monkeypatch.setattr(encoder, "_DECODED", decoded)
     with pytest.raises(SmaltiError, match="does not read back"):
         write_picture(cut(scene()), SIZE, tmp_path / f"a{ending}", dpi=300)
     assert not list(tmp_path.iterdir())
@@ -226,7 +220,7 @@ def test_a_damaged_file_never_gets_its_name(
 def test_a_poster_is_read_back_by_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
-    monkeypatch.setattr(writers, "_DECODED", 0)
+    monkeypatch.setattr(encoder, "_DECODED", 0)
     write_picture(cut(scene()), SIZE, tmp_path / f"a{ending}", dpi=300)
 
 
@@ -234,7 +228,7 @@ def test_a_poster_is_read_back_by_its_end(
 def test_a_tiff_of_a_poster_is_its_pixels(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:
-    monkeypatch.setattr(writers, "_DECODED", 0)
+    monkeypatch.setattr(encoder, "_DECODED", 0)
     out, pixels = tmp_path / "a.tif", scene(size)
     write_picture(cut(pixels), size, out, dpi=150.5)
     with Image.open(out) as picture:

@@ -137,29 +137,35 @@ def _bars(stream: TextIO) -> Iterator[Progress]:
         Left(),
     ]
     tasks: dict[str, Any] = {}
-    current, remaining = "", Remaining()
+    spent: dict[str, float] = {}  # seconds
+    current, remaining, begun = "", Remaining(), 0.0
     with Bars(*columns, console=Console(file=stream)) as bars:
 
+        def finish() -> None:
+            """Complete the current bar; it goes if it was short, for nobody has to know of it."""
+            if not current:
+                return
+            task, spent[current] = tasks[current], spent[current] + time.monotonic() - begun
+            total = bars.tasks[task].total or 1
+            bars.update(task, total=total, completed=total, remaining=None)
+            bars.update(task, visible=spent[current] >= _SLOW_S)
+
         def progress(step: Step) -> None:
-            nonlocal current, remaining
+            nonlocal current, remaining, begun
             what = step.text or step.phase
             if what != current:
-                for task in tasks.values():  # one thing ends where the next begins
-                    bars.update(task, total=bars.tasks[task].total or 1)
-                    bars.update(task, completed=bars.tasks[task].total, remaining=None)
+                finish()  # one thing ends where the next begins
                 if what not in tasks:
                     tasks[what] = bars.add_task(what, total=None, remaining=None)
-                remaining = Remaining()
-                bars.update(tasks[what], remaining=remaining)
-                current = what
+                    spent[what] = 0.0
+                current, remaining, begun = what, Remaining(), time.monotonic()
+                bars.update(tasks[what], remaining=remaining, visible=True)
             if step.left is not None:
                 remaining.foretold(step.left, time.monotonic())
             bars.update(tasks[what], completed=step.done, total=step.total or None)
 
         yield progress
-        for task in tasks.values():
-            total = bars.tasks[task].total or 1
-            bars.update(task, total=total, completed=total, remaining=None)
+        finish()
 
 
 def _lines(stream: TextIO) -> Progress:

@@ -87,3 +87,21 @@ def test_a_forecast_is_in_the_lines_of_a_pipe(monkeypatch: pytest.MonkeyPatch) -
             progress(Step("assign", 0, 0, "solving", left=left))
             now += 2
     assert lines.getvalue() == "solving ..., 1:05 left\n"
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_bars_of_short_phases_go(
+    screen: Screen, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(terminal, "time", SimpleNamespace(monotonic=lambda: now))
+    with terminal.shown(False, screen) as progress:
+        for _ in range(times):  # twice it was no longer short
+            progress(Step("index", 0, 0, "looking"))
+            assert screen.shows("looking")
+            now += 0.7
+            progress(Step("pack", 0, 3, "packing"))
+            now += 3
+    final = screen.getvalue().rpartition("\x1b[2K")[2]
+    assert "packing" in final
+    assert ("looking" in final) == (times == 2)

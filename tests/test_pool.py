@@ -1,6 +1,7 @@
 """Worker processes that crash, hang and swell: the rest goes on, and the culprit is named."""
 
 import gc
+import importlib
 import os
 import signal
 import subprocess
@@ -240,3 +241,19 @@ def test_a_worker_keeps_to_one_core(pool: Pool) -> None:
     counted = pool.submit(faults.threads, 0).result()
     assert counted["numba"] == counted["environment"] == counted["cores kept busy"] == 1
     assert counted["all"] <= 4  # the main one, and those that watch
+
+
+def test_what_a_worker_loads_is_no_work(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numba and its like take a busy machine longer than a photo may."""
+    (tmp_path / "slow_to_load.py").write_text(
+        "import multiprocessing, time\n"
+        "if multiprocessing.parent_process():\n"
+        "    time.sleep(5)\n"
+        "def same(item):\n"
+        "    return item\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    same = importlib.import_module("slow_to_load").same
+    assert pool.submit(Bounded(same, 4.0), 7).result() == 7

@@ -123,6 +123,7 @@ def spread(
     used = np.bincount(group[photo], minlength=len(capacity))
     kin = alike[photo]
     cover = _cover(boxes)
+    apart = min(apart, max(cover.shape))  # no two cells lie farther apart
     laid, _ = _laid(kind, cells, photos, photo, weights)
 
     def around(cell: int) -> NDArray[np.intp]:

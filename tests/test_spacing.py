@@ -54,6 +54,11 @@ def test_what_cannot_be_reached_is_told() -> None:
     assert found.spacing < 5
 
 
+def test_farther_than_the_grid_is_as_far_as_the_grid() -> None:
+    (huge, _), (wide, _) = spaced(10**30, 4, 100), spaced(10, 4, 100)
+    assert np.array_equal(huge.photo, wide.photo)
+
+
 def test_nothing_asked_changes_nothing() -> None:
     found, best = spaced(1, 120, 10)
     assert found.violations == 0

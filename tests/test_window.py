@@ -240,6 +240,9 @@ def test_what_is_watched_is_written_and_told(
     words += ["--geometry", str(geometry)]
     with opened(display, tmp_path, *words, door="jigsaw") as window:
         until(display, tmp_path / "shot.png", "it packs", is_packed)
+        begin = time.monotonic()
+        while not out.exists() and time.monotonic() < begin + 60:  # what is packed is yet measured
+            time.sleep(0.1)
         assert out.exists()
         hand(display, "key", "q")
         said, _ = window.communicate(timeout=20)

@@ -34,10 +34,10 @@ NEAR = 0.3
         (".png", {"adaptive": True, "tile_px": 20}),
     ],
 )
-def test_the_disk_it_takes_is_foretold(tmp_path: Path, ending: str, how: dict[str, object]) -> None:
+def test_the_disk_it_takes_is_foretold(tmp_path: Path, ending: str, how: dict[str, Any]) -> None:
     output = str(tmp_path / f"m{ending}")
     usual = Photomosaic(target="@demo", photos=("@demo",), cells=700, tile_px=40, output=output)
-    asked = replace(usual, **how)  # type: ignore[arg-type]  # fields by name
+    asked = replace(usual, **how)
     ahead = forecast(asked)
     assert list(tmp_path.iterdir()) == []
     make_mosaic(asked)
@@ -61,8 +61,8 @@ def test_more_costs_more(tmp_path: Path) -> None:
 def test_every_solver_has_its_own_time() -> None:
     asked = Photomosaic(target="@demo", photos=("@demo",), cells=3000, max_uses=3)
 
-    def seconds(**how: object) -> float:
-        return forecast(replace(asked, **how)).seconds  # type: ignore[arg-type]  # fields by name
+    def seconds(**how: Any) -> float:
+        return forecast(replace(asked, **how)).seconds
 
     random, nearest = seconds(solver="iterative-improvement"), seconds(solver="nearest")
     greedy, local = seconds(solver="greedy"), seconds(solver="two-swap")
@@ -79,12 +79,12 @@ def test_every_solver_has_its_own_time() -> None:
 def test_every_metric_and_feature_has_its_own_time() -> None:
     plain = Photomosaic(target="@demo", photos=("@demo",), cells=200, variants=("mirror",))
 
-    def seconds(**how: object) -> float:
-        return forecast(replace(plain, **how)).seconds  # type: ignore[arg-type]  # fields by name
+    def seconds(**how: Any) -> float:
+        return forecast(replace(plain, **how)).seconds
 
     lab = {"space": "lab", "adjust": 0.0, "detail": 3}
     assert seconds(metric="ciede2000", **lab) > seconds(**lab) + 1
-    assert seconds(features="wavelets", detail=9) > seconds(detail=9) + 0.05
+    assert seconds(features="wavelets", detail=9) > seconds(detail=9) + 0.1
     apart = {"cells": 1500, "max_uses": 5, "spacing": 8}
     assert seconds(metric="l1", **apart) > seconds(**apart) + 0.2
     assert seconds(transfer=1.0) > seconds() + 0.1
@@ -108,15 +108,15 @@ class Clock:
         return self.now
 
 
-def posed(**how: object) -> tuple[Photomosaic, Plan, Described]:
+def posed(**how: Any) -> tuple[Photomosaic, Plan, Described]:
     asked = Photomosaic(target="@demo", photos=("@demo",), cells=400)
-    asked = replace(asked, **how)  # type: ignore[arg-type]  # fields by name
+    asked = replace(asked, **how)
     plan = make_plan(asked)
     return asked, plan, describe(plan, asked)
 
 
 @pytest.mark.parametrize("how", [{}, {"metric": "l1"}, {"solver": "two-swap"}])
-def test_a_machine_twice_as_slow_takes_twice_as_long(how: dict[str, object]) -> None:
+def test_a_machine_twice_as_slow_takes_twice_as_long(how: dict[str, Any]) -> None:
     asked, plan, described = posed(**how)
     pace, slow = (measured(asked, described, Clock(slower)) for slower in (1, 2))
     assert slow.machine == pytest.approx(2 * pace.machine)

@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
@@ -32,9 +33,9 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(file)
 
 
-def asking(target: str, **how: object) -> Jigsaw:
+def asking(target: str, **how: Any) -> Jigsaw:
     usual = Jigsaw(target=target, shapes=("@demo",), tiles=120, width=600)
-    return replace(usual, **how)  # type: ignore[arg-type]  # fields by name
+    return replace(usual, **how)
 
 
 def both(request: Jigsaw, index: Path) -> tuple[JigsawForecast, JigsawMosaic]:

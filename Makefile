@@ -30,8 +30,7 @@ test: .venv/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	@# One thread of BLAS a process: several on a busy core burn time waiting for each other.
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto
 
 test-slow: .venv/test.stamp
 	$(BIN)/python -m pytest -m slow

@@ -19,7 +19,7 @@ from smalti.core.metric import KINDS
 from smalti.core.progress import Progress, Step, silent
 from smalti.core.source import is_tile
 from smalti.matching import Described, numbers
-from smalti.pace import Pace, measured
+from smalti.pace import Pace, measured, one_thread
 from smalti.plan import Plan
 from smalti.request import Photomosaic
 from smalti.shortlist import LISTS, is_large, is_sampled
@@ -147,7 +147,8 @@ def foretelling(
         return progress
     clock, begin = time.thread_time, time.monotonic()
     since = start = clock()
-    pace = measured(request, described, clock)
+    with one_thread():
+        pace = measured(request, described, clock)
     storing = _storing_s(plan, request, pace)
     total, most = _exact_s(plan, request, pace) - storing, _LAID
 

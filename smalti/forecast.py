@@ -22,7 +22,7 @@ from smalti.effort import Told, matching_mb, matching_s
 from smalti.grid_mosaic import draw, lay_out
 from smalti.grid_project import GridProject
 from smalti.matching import describe, match, moved_apart, numbers
-from smalti.pace import measured, moving_s
+from smalti.pace import measured, moving_s, one_thread
 from smalti.plan import Plan, canvas_px, make_plan
 from smalti.request import Photomosaic
 from smalti.resources import Needs, peak_mb, resident_mb
@@ -195,10 +195,12 @@ def _small(plan: Plan, request: Photomosaic, progress: Progress) -> _Small:
     laid, apart = moved_apart(part, asked, described, laid, tick)
     layout, _ = lay_out(part, asked, described, laid)
     moved = 0.0 if apart is None else apart.compared / count
-    clock = time.thread_time  # threads of BLAS burn time while they wait
-    apart_s = moving_s(asked, described, len(limits.group), clock) if spaced else 0.0
-    pace = measured(asked, described, clock)
-    return _Small(layout, Told(moved, copies, _photo_s(part, asked), apart_s, pace))
+    clock = time.thread_time
+    with one_thread():
+        apart_s = moving_s(asked, described, len(limits.group), clock) if spaced else 0.0
+        pace = measured(asked, described, clock)
+        photo_s = _photo_s(part, asked)
+    return _Small(layout, Told(moved, copies, photo_s, apart_s, pace))
 
 
 def _photo_s(part: Plan, request: Photomosaic) -> float:

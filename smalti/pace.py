@@ -6,6 +6,7 @@ compared, by what the solver asked for will compare them by.
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +42,14 @@ class Pace(NamedTuple):
 
     machine: float
     pair_s: float
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """Keep BLAS to one thread in a block: on a busy machine several burn time waiting."""
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[object] = threadpool_limits(1, "blas")
+    return limits
 
 
 def measured(request: Photomosaic, described: Described, clock: Clock) -> Pace:
